@@ -1,0 +1,98 @@
+import type { ExecutionMode, HostCall } from '@portcullis/protocol';
+
+/**
+ * The one interface all runtimes implement.
+ *
+ * A module lives in three steps. `compile` runs once per digest, on the main thread, and yields something every worker
+ * thread can be given without compiling again. `prepare` runs once per digest and thread. `begin` runs for every
+ * evaluation and hands out an evaluator that stands **at its image**: start code has run, no request has been seen.
+ * Today `begin` makes a new instance; whoever makes evaluations cheaper replaces that one step and nothing else.
+ */
+export interface Runtime {
+  readonly modes: readonly ExecutionMode[];
+  /** Main thread, once per digest. Refuses what could not run: unknown imports, missing exports, missing builtins. */
+  compile(bytes: Uint8Array, options: CompileOptions): Promise<CompiledPolicy>;
+  /** Worker thread, once per digest and thread. */
+  prepare(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared>;
+}
+
+export interface CompileOptions {
+  readonly mode: ExecutionMode;
+  /** sha256 of `bytes`, lower-case hex: the key of every cache. */
+  readonly sha256: string;
+  readonly limits: GuestLimits;
+  /** Folder for artefacts that are dear to make again; `undefined` = keep nothing on disk. */
+  readonly cacheDir: string | undefined;
+}
+
+/** Bounds that hold for one evaluation. */
+export interface GuestLimits {
+  /** Linear memory of one instance, in pages of 64 KiB. */
+  readonly memoryPages: number;
+  /** Response, stdout and stderr of a guest, each, in bytes. */
+  readonly maxOutputBytes: number;
+  /** Payload of one host call and of its answer, each, in bytes. */
+  readonly maxHostCallBytes: number;
+  readonly maxHostCalls: number;
+}
+
+/** What `compile` makes: structured-cloneable, so that it can be posted to worker threads. */
+export interface CompiledPolicy {
+  readonly mode: ExecutionMode;
+  readonly sha256: string;
+  /** The policy itself, or the core modules of a component in the order its glue names them. */
+  readonly modules: readonly WebAssembly.Module[];
+  /** JavaScript glue of a component. */
+  readonly glue?: string;
+}
+
+export interface Prepared {
+  /** A fresh evaluator at its image. Rejects with an `EvaluationError` when start code fails. */
+  begin(operation: GuestOperation, host: GuestHost): Promise<Evaluation>;
+}
+
+/** One use of one evaluator: exactly one call, then `end`. */
+export interface Evaluation {
+  call(input: GuestInput): Promise<GuestAnswer>;
+  /** Frees what the evaluation holds; an evaluator that trapped or was cut short is never used again. */
+  end(): void;
+}
+
+export type GuestOperation = 'validate' | 'validate_settings' | 'protocol_version';
+
+/** Canonical JSON bytes (compact, keys sorted); each runtime composes its guest's payload from them. */
+export interface GuestInput {
+  readonly kind: 'kubernetes' | 'raw';
+  /** AdmissionRequest or raw request; empty for the other operations. */
+  readonly request: Uint8Array;
+  /** JSON object. */
+  readonly settings: Uint8Array;
+  /** Rego only: what the guest finds under `data.kubernetes` (OPA) or `data.inventory` (Gatekeeper), as JSON. */
+  readonly contextData?: Uint8Array;
+}
+
+/**
+ * What came out of the guest. `response` carries the guest's own bytes, still untrusted: a ValidationResponse, a
+ * SettingsValidationResponse, a protocol version or, from Rego, the JSON array of results. `failure.message` is the text an
+ * operator reads in `status.message` (or after `Policy settings are invalid: `).
+ */
+export type GuestAnswer =
+  | { readonly kind: 'response'; readonly bytes: Uint8Array }
+  | { readonly kind: 'failure'; readonly reason: GuestFailure; readonly message: string };
+
+export type GuestFailure = 'guest-error' | 'trap' | 'exit' | 'limit' | 'unsupported';
+
+/** What a runtime gets from the worker thread for one evaluation. */
+export interface GuestHost {
+  /** Asks the host; the guest is suspended meanwhile. Rejects with the text the guest is to see. */
+  hostCall(call: HostCall): Promise<Uint8Array>;
+  /** Console output of the guest: `__console_log`, stderr of a successful run, `opa_println`. */
+  log(level: 'debug' | 'info' | 'warn', message: string): void;
+  /** Wall clock in nanoseconds since the epoch. */
+  nowNs(): bigint;
+  /** Monotonic clock in nanoseconds. */
+  monotonicNs(): bigint;
+  randomFill(bytes: Uint8Array): void;
+  /** A guest's own sleep; it counts against the deadline and does not occupy the thread. */
+  sleep(ms: number): Promise<void>;
+}
