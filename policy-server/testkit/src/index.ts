@@ -1,1 +1,1 @@
-export {};
+export { watModule } from './wat.ts';
