@@ -1,1 +1,5 @@
-export {};
+export { ArtifactError, type ArtifactErrorCode } from './errors.ts';
+export { fileErrorReason, readFileBounded, type FileReader } from './file.ts';
+export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
+export { formatModuleLocation, parseModuleLocation, type ModuleLocation } from './location.ts';
+export { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';

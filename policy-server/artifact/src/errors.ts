@@ -1,0 +1,20 @@
+/** What can go wrong with a policy at rest. */
+export type ArtifactErrorCode =
+  | 'location-invalid'
+  | 'source-not-served'
+  | 'file-unreadable'
+  | 'file-too-large'
+  | 'module-invalid'
+  | 'metadata-invalid'
+  | 'version-unsupported';
+
+/** A policy that cannot be found, read or accepted. The message names the policy and is fit for an operator's eyes. */
+export class ArtifactError extends Error {
+  readonly code: ArtifactErrorCode;
+
+  constructor(code: ArtifactErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ArtifactError';
+    this.code = code;
+  }
+}

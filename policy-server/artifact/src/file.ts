@@ -1,0 +1,80 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { ArtifactError } from './errors.ts';
+
+/** Reads a whole file that may be at most `maxBytes` long. */
+export type FileReader = (path: string, maxBytes: number) => Promise<Uint8Array>;
+
+/**
+ * Reads a regular file. A device or a pipe is refused (it may never end), and so is a file that grows past `maxBytes`
+ * while it is read.
+ *
+ * @throws ArtifactError `file-unreadable` or `file-too-large`
+ */
+export async function readFileBounded(path: string, maxBytes: number): Promise<Uint8Array> {
+  const handle = await openFile(path);
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) {
+      const kind = stat.isDirectory() ? 'a directory' : 'not a regular file';
+      throw new ArtifactError('file-unreadable', `cannot read '${path}': it is ${kind}`);
+    }
+    if (stat.size > maxBytes) throw tooLarge(path, maxBytes);
+    return await readAll(handle, path, { sizeHint: stat.size, maxBytes });
+  } catch (error) {
+    throw error instanceof ArtifactError ? error : unreadable(path, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    // O_NONBLOCK: opening a pipe that nobody writes to must not hang before it can be refused.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function readAll(
+  handle: FileHandle,
+  path: string,
+  { sizeHint, maxBytes }: { sizeHint: number; maxBytes: number },
+): Promise<Uint8Array> {
+  let buffer = new Uint8Array(sizeHint + 1);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
+    if (bytesRead === 0) return buffer.slice(0, length);
+    length += bytesRead;
+    if (length > maxBytes) throw tooLarge(path, maxBytes);
+    if (length === buffer.length) {
+      const larger = new Uint8Array(Math.min(maxBytes + 1, length * 2));
+      larger.set(buffer);
+      buffer = larger;
+    }
+  }
+}
+
+function tooLarge(path: string, maxBytes: number): ArtifactError {
+  return new ArtifactError('file-too-large', `cannot read '${path}': it is larger than the limit of ${maxBytes} bytes`);
+}
+
+const REASONS = new Map([
+  ['ENOENT', 'No such file or directory (os error 2)'],
+  ['EACCES', 'Permission denied (os error 13)'],
+  ['ENOTDIR', 'Not a directory (os error 20)'],
+  ['EISDIR', 'Is a directory (os error 21)'],
+]);
+
+/** The operating system's words for why a path could not be used, without Node's framing. */
+export function fileErrorReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return (code === undefined ? undefined : REASONS.get(code)) ?? error.message;
+}
+
+function unreadable(path: string, error: unknown): ArtifactError {
+  return new ArtifactError('file-unreadable', `cannot read '${path}': ${fileErrorReason(error)}`, { cause: error });
+}
