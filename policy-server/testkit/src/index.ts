@@ -1,1 +1,6 @@
+export { committedGuest, committedHashes, commitGuests, guestModule, guestSourceHash } from './guests/guests.ts';
+export { GUEST_NAMES, type GuestName } from './guests/recipes.ts';
+export { cacheRoot, madeOnce } from './tools/cache.ts';
+export { onPath, runCommand } from './tools/command.ts';
+export { TOOL_NAMES, type ToolName, ToolUnavailable, toolFolder } from './tools/tools.ts';
 export { watModule } from './wat.ts';
