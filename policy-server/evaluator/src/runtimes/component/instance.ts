@@ -1,0 +1,76 @@
+import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestLimits, GuestOperation } from '../runtime.ts';
+import { callFailure, thrownText } from './errors.ts';
+import { evaluationTimers, type Instantiate, type PolicyExports } from './glue.ts';
+import { type Ending, hostImports } from './imports.ts';
+
+const encoder = new TextEncoder();
+const PROTOCOL_VERSION = encoder.encode('"v1"');
+const REQUEST = encoder.encode('{"request":');
+const SETTINGS = encoder.encode(',"settings":');
+const CLOSE = encoder.encode('}');
+
+/** A new instance of the component, started and ready for its one call. */
+export async function beginEvaluation(
+  instantiate: Instantiate,
+  limits: GuestLimits,
+  operation: GuestOperation,
+  host: GuestHost,
+): Promise<Evaluation> {
+  const timers = evaluationTimers();
+  const exceeded = Promise.withResolvers<string>();
+  const ending: { -readonly [K in keyof Ending]: Ending[K] } = {
+    ended: false,
+    exceed(message) {
+      ending.ended = true;
+      exceeded.resolve(message);
+    },
+  };
+  const guest = await instantiate(hostImports(host, limits, ending), timers);
+  return {
+    async call(input) {
+      const answer = callGuest(guest, operation, input, limits.maxOutputBytes);
+      const stopped = exceeded.promise.then((message) => callFailure(operation, 'limit', message));
+      return Promise.race([answer, stopped]);
+    },
+    end() {
+      ending.ended = true;
+      timers.clearAll();
+    },
+  };
+}
+
+async function callGuest(
+  guest: PolicyExports,
+  operation: GuestOperation,
+  input: GuestInput,
+  maxOutputBytes: number,
+): Promise<GuestAnswer> {
+  // The world of a component is versioned: whoever implements this one speaks v1, without being asked.
+  if (operation === 'protocol_version') return { kind: 'response', bytes: PROTOCOL_VERSION };
+  try {
+    const answer =
+      operation === 'validate'
+        ? await guest.validate(Buffer.concat([REQUEST, input.request, SETTINGS, input.settings, CLOSE]))
+        : await guest.validateSettings(input.settings);
+    if (!ArrayBuffer.isView(answer)) return callFailure(operation, 'unsupported', 'the component did not answer with bytes');
+    if (answer.byteLength > maxOutputBytes) return outputTooLarge(operation, answer.byteLength, maxOutputBytes);
+    // A view over the same bytes that belongs to this realm.
+    return { kind: 'response', bytes: new Uint8Array(answer.buffer, answer.byteOffset, answer.byteLength) };
+  } catch (error) {
+    return failureOf(operation, error, maxOutputBytes);
+  }
+}
+
+/** The `err` of a result arrives as an error with a payload; everything else that is thrown is a trap. */
+function failureOf(operation: GuestOperation, error: unknown, maxOutputBytes: number): GuestAnswer {
+  if (typeof error !== 'object' || error === null || !Object.hasOwn(error, 'payload')) {
+    return callFailure(operation, 'trap', thrownText(error));
+  }
+  const text = thrownText((error as { payload: unknown }).payload);
+  if (text.length > maxOutputBytes) return outputTooLarge(operation, text.length, maxOutputBytes);
+  return callFailure(operation, 'guest-error', text);
+}
+
+function outputTooLarge(operation: GuestOperation, bytes: number, maxBytes: number): GuestAnswer {
+  return callFailure(operation, 'limit', `the answer of the policy has ${bytes} bytes, at most ${maxBytes} are allowed`);
+}
