@@ -1,0 +1,101 @@
+import { GuestStop, PointerError } from './stop.ts';
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Checked access to a guest's linear memory. Every pointer and length comes from the guest, as the signed 32-bit numbers the
+ * engine passes; both are taken as unsigned. Views are made anew whenever the memory grew, which may happen in any call.
+ */
+export class GuestMemory {
+  #memory: WebAssembly.Memory | undefined;
+  #bytes = new Uint8Array();
+  #view = new DataView(this.#bytes.buffer);
+
+  /** Memory exists only after instantiation; imports called by a start function before that trap. */
+  bind(memory: WebAssembly.Memory): void {
+    this.#memory = memory;
+  }
+
+  /** A window onto the guest's memory: valid until the guest runs again. */
+  window(pointer: number, length: number): Uint8Array {
+    const start = unsigned(pointer);
+    const bytes = this.#refresh();
+    const size = unsigned(length);
+    if (start + size > bytes.length) throw new PointerError(start, size);
+    return bytes.subarray(start, start + size);
+  }
+
+  /** A copy that stays valid while the guest runs on. */
+  copy(pointer: number, length: number): Uint8Array {
+    return this.window(pointer, length).slice();
+  }
+
+  /** A string; the guest traps if it is not UTF-8. */
+  text(pointer: number, length: number): string {
+    try {
+      return strictUtf8.decode(this.window(pointer, length));
+    } catch (error) {
+      if (error instanceof PointerError) throw error;
+      throw new GuestStop('trap', 'a string of the guest is not valid UTF-8');
+    }
+  }
+
+  write(pointer: number, bytes: Uint8Array): void {
+    this.window(pointer, bytes.length).set(bytes);
+  }
+
+  readU8(pointer: number): number {
+    return this.#at(pointer, 1).getUint8(unsigned(pointer));
+  }
+
+  readU16(pointer: number): number {
+    return this.#at(pointer, 2).getUint16(unsigned(pointer), true);
+  }
+
+  readU32(pointer: number): number {
+    return this.#at(pointer, 4).getUint32(unsigned(pointer), true);
+  }
+
+  readU64(pointer: number): bigint {
+    return this.#at(pointer, 8).getBigUint64(unsigned(pointer), true);
+  }
+
+  writeU8(pointer: number, value: number): void {
+    this.#at(pointer, 1).setUint8(unsigned(pointer), value);
+  }
+
+  writeU16(pointer: number, value: number): void {
+    this.#at(pointer, 2).setUint16(unsigned(pointer), value, true);
+  }
+
+  writeU32(pointer: number, value: number): void {
+    this.#at(pointer, 4).setUint32(unsigned(pointer), value, true);
+  }
+
+  writeU64(pointer: number, value: bigint): void {
+    this.#at(pointer, 8).setBigUint64(unsigned(pointer), value, true);
+  }
+
+  #at(pointer: number, size: number): DataView {
+    const length = this.#refresh().length;
+    if (unsigned(pointer) + size > length) throw new PointerError(unsigned(pointer), size);
+    return this.#view;
+  }
+
+  #refresh(): Uint8Array {
+    if (this.#memory === undefined)
+      throw new GuestStop('trap', 'the guest has no memory before its start function returned');
+    const { buffer } = this.#memory;
+    // A grown memory leaves a detached buffer behind.
+    if (this.#bytes.buffer !== buffer) {
+      this.#bytes = new Uint8Array(buffer);
+      this.#view = new DataView(buffer);
+    }
+    return this.#bytes;
+  }
+}
+
+/** Wasm hands i32 over as signed. Sums that left 32 bits stay as they are: they must not wrap around into the memory. */
+function unsigned(value: number): number {
+  return value < 0 ? value + 2 ** 32 : value;
+}

@@ -1,0 +1,21 @@
+import { compileGuest, coreModule } from '../guest/compile.ts';
+import type { Runtime } from '../runtime.ts';
+import { NO_MEMORY, NO_START } from './errors.ts';
+import { WASI_OFFER } from './imports.ts';
+import { WasiInstance, type WasiModule } from './instance.ts';
+
+const EXPORTS = [
+  { name: '_start', kind: 'function', otherwise: NO_START },
+  { name: 'memory', kind: 'memory', otherwise: NO_MEMORY },
+] as const;
+
+/** Policies that are command line programs: those of the Go and JavaScript SDKs and whatever compiles to WASI. */
+export const wasiRuntime: Runtime = {
+  modes: ['wasi'],
+  compile: (bytes, options) => compileGuest(bytes, options, { offer: WASI_OFFER, exports: EXPORTS }),
+  async prepare(compiled, limits) {
+    const module = coreModule(compiled);
+    const source: WasiModule = { module, imports: WebAssembly.Module.imports(module), limits };
+    return { begin: (operation, host) => WasiInstance.atImage(source, operation, host) };
+  },
+};
