@@ -1,3 +1,13 @@
+export { admissionReview } from './admission/admission-reviews.ts';
+export type { AdmissionReviewName } from './admission/scenarios.ts';
+export { type ApiServer, startApiServer } from './api-server/api-server.ts';
+export {
+  type KeyPair,
+  createAuthority,
+  createClientCertificate,
+  createServerCertificate,
+} from './api-server/certificates.ts';
+export { registerWebhook } from './api-server/webhook.ts';
 export { committedGuest, committedHashes, commitGuests, guestModule, guestSourceHash } from './guests/guests.ts';
 export { GUEST_NAMES, type GuestName } from './guests/recipes.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';

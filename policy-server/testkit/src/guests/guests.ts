@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { METADATA_SECTION, replaceCustomSection } from '@portcullis/protocol';
 import { cacheRoot, madeOnce } from '../tools/cache.ts';
 import { onPath } from '../tools/command.ts';
-import { toolFolder } from '../tools/tools.ts';
+import { ToolUnavailable, toolFolder } from '../tools/tools.ts';
 import { GUEST_NAMES, type GuestName, type GuestRecipe, RECIPES } from './recipes.ts';
 
 const GUESTS = fileURLToPath(new URL('../../guests/', import.meta.url));
@@ -28,14 +28,18 @@ export async function guestSourceHash(name: GuestName): Promise<string> {
 export async function guestModule(name: GuestName, progress: (line: string) => void = () => {}): Promise<Uint8Array> {
   const recipe: GuestRecipe = RECIPES[name];
   const hash = await guestSourceHash(name);
-  const buildable = [...recipe.programs, ...(recipe.tools.length > 0 ? ['go'] : [])].every(onPath);
-  if (!buildable) return committedGuest(name);
+  if (!recipe.programs.every(onPath)) return committedGuest(name);
   const folder = join(cacheRoot(), 'guests', `${name}-${hash.slice(0, 16)}`);
-  await madeOnce(folder, async (into) => {
-    progress(`building guest ${name} …`);
-    const bytes = await recipe.build(join(GUESTS, name), (tool) => toolFolder(tool, progress));
-    await writeFile(join(into, 'guest.wasm'), annotated(bytes, recipe));
-  });
+  try {
+    await madeOnce(folder, async (into) => {
+      progress(`building guest ${name} …`);
+      const bytes = await recipe.build(join(GUESTS, name), (tool) => toolFolder(tool, progress));
+      await writeFile(join(into, 'guest.wasm'), annotated(bytes, recipe));
+    });
+  } catch (error) {
+    if (error instanceof ToolUnavailable) return committedGuest(name);
+    throw error;
+  }
   return readFile(join(folder, 'guest.wasm'));
 }
 
@@ -54,6 +58,9 @@ export async function commitGuests(progress: (line: string) => void): Promise<vo
   const sources: Record<string, string> = {};
   await mkdir(COMMITTED, { recursive: true });
   for (const name of GUEST_NAMES) {
+    const { programs, tools }: GuestRecipe = RECIPES[name];
+    // What npm alone builds can be built everywhere.
+    if (programs.length + tools.length === 0) continue;
     const packed = gzipSync(await guestModule(name, progress), { level: 9 });
     await writeFile(join(COMMITTED, `${name}.wasm.gz`), packed);
     sources[name] = await guestSourceHash(name);

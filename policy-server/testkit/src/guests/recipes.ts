@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../tools/command.ts';
 import { rustEnv } from '../tools/rust-wasi.ts';
-import { type ToolName, toolFolder } from '../tools/tools.ts';
+import type { ToolName } from '../tools/tools.ts';
 
 /** How one guest is made from its folder. */
 export interface GuestRecipe {
@@ -68,6 +67,13 @@ export const RECIPES = {
         await runCommand('go', ['build', '-trimpath', '-ldflags', '-s -w', '-o', join(out, 'guest.wasm'), '.'], { cwd: folder, env });
         return readFile(join(out, 'guest.wasm'));
       }),
+  },
+  // jco is an npm package: always buildable.
+  component: {
+    metadata: { ...WAPC_METADATA, executionMode: 'component' },
+    tools: [],
+    programs: [],
+    build: async (folder) => (await import('../../guests/component/build.ts')).build(folder),
   },
   'rego-opa': rego('opa', 'policy/main'),
   'rego-gatekeeper': rego('gatekeeper', 'policy/violation'),

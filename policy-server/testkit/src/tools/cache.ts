@@ -47,7 +47,8 @@ async function take(lock: string): Promise<boolean> {
     return true;
   } catch {
     const held = await stat(lock).catch(() => undefined);
-    if (held !== undefined && Date.now() - held.mtimeMs > STALE_LOCK_MS) await rm(lock, { recursive: true, force: true });
+    if (held !== undefined && Date.now() - held.mtimeMs > STALE_LOCK_MS)
+      await rm(lock, { recursive: true, force: true });
     return false;
   }
 }

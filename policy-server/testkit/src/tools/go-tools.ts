@@ -41,7 +41,9 @@ export async function buildKubeApiserver(into: string, version: string): Promise
 /** Kubernetes names its staging modules by relative `replace`; outside its own tree each needs its published version. */
 async function kubernetesGoMod(folder: string, version: string): Promise<string> {
   const module = `k8s.io/kubernetes@v${version}`;
-  const downloaded = JSON.parse(await runCommand('go', ['mod', 'download', '-json', module], { cwd: folder, env: GO_ENV }));
+  const downloaded = JSON.parse(
+    await runCommand('go', ['mod', 'download', '-json', module], { cwd: folder, env: GO_ENV }),
+  );
   const theirs = await readFile(downloaded.GoMod, 'utf8');
   const goLine = /^go .*$/m.exec(theirs)?.[0] ?? 'go 1.26';
   const staging = [...theirs.matchAll(/^\t(k8s\.io\/[a-z0-9-]+) => \.\/staging\//gm)].map((match) => match[1]);

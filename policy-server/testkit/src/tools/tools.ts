@@ -18,7 +18,12 @@ const TOOLS = {
   opa: { version: '1.22.0', needs: ['go'], minutes: 1.5, build: buildOpa },
   etcd: { version: '3.7.3', needs: ['go'], minutes: 0.5, build: buildEtcd },
   'kube-apiserver': { version: '1.37.1', needs: ['go'], minutes: 6, build: buildKubeApiserver },
-  'rust-wasi': { version: '1.96', needs: ['cargo', 'rustc', 'apt-get', 'dpkg', 'cc'], minutes: 1.5, build: buildRustWasi },
+  'rust-wasi': {
+    version: '1.96',
+    needs: ['cargo', 'rustc', 'apt-get', 'dpkg', 'cc'],
+    minutes: 1.5,
+    build: buildRustWasi,
+  },
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof TOOLS;
@@ -37,7 +42,8 @@ export async function toolFolder(name: ToolName, progress: (line: string) => voi
   const folder = join(cacheRoot(), 'tools', `${name}-${tool.version}`);
   return madeOnce(folder, async (into) => {
     const missing = tool.needs.filter((program) => !onPath(program));
-    if (missing.length > 0) throw new ToolUnavailable(`${name} ${tool.version} needs ${missing.join(', ')} on PATH to be built`);
+    if (missing.length > 0)
+      throw new ToolUnavailable(`${name} ${tool.version} needs ${missing.join(', ')} on PATH to be built`);
     progress(`building ${name} ${tool.version} (about ${tool.minutes} min, once) …`);
     const startedMs = Date.now();
     await tool.build(into, tool.version);
