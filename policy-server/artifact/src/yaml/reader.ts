@@ -1,0 +1,178 @@
+import {
+  Composer,
+  LineCounter,
+  Parser,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Document,
+  type Node,
+  type Scalar,
+} from 'yaml';
+import type { JsonValue } from '@portcullis/protocol';
+import { YamlError, type YamlDocument } from './node.ts';
+import { resolvePlainScalar } from './plain-scalar.ts';
+
+export interface YamlReadOptions {
+  /** `refuse` for documents of a known structure, `last-wins` for data. @default 'refuse' */
+  readonly duplicateKeys?: 'refuse' | 'last-wins';
+  /** Allows a local tag at the root, as in `!KubernetesGetResource`. @default false */
+  readonly rootTag?: boolean;
+}
+
+const MAX_DEPTH = 127;
+const TOO_DEEP = 'the document is nested too deeply';
+/** Aliases may multiply a small document into a huge one ("billion laughs"). */
+const MAX_NODES = 1_000_000;
+
+/** Standard tags that leave a scalar the text it is; all other tags are refused. */
+const TEXT_TAGS = new Set(['tag:yaml.org,2002:str', 'tag:yaml.org,2002:binary']);
+const TYPED_TAGS = new Set(['bool', 'int', 'float', 'null'].map((name) => `tag:yaml.org,2002:${name}`));
+const COLLECTION_TAGS = new Set(['tag:yaml.org,2002:map', 'tag:yaml.org,2002:seq']);
+
+/**
+ * Reads every document of a YAML text into the JSON model: YAML 1.2 core scalars, keys become their text, `<<` is an
+ * ordinary key, integers keep all their digits. An empty text holds no document.
+ *
+ * @throws YamlError
+ */
+export function parseYamlDocuments(text: string, options: YamlReadOptions = {}): YamlDocument[] {
+  const lines = new LineCounter();
+  try {
+    const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, merge: false, keepSourceTokens: false });
+    const tokens = new Parser(lines.addNewLine).parse(text);
+    return Array.from(composer.compose(tokens), (document) => readDocument(document, { lines, options }));
+  } catch (error) {
+    if (error instanceof RangeError) throw new YamlError(TOO_DEEP, { cause: error });
+    throw error;
+  }
+}
+
+/** Reads a text that holds one document, or none (`null`). */
+export function parseYaml(text: string, options: YamlReadOptions = {}): YamlDocument {
+  const [first, second] = parseYamlDocuments(text, options);
+  if (second !== undefined) {
+    throw new YamlError('deserializing from YAML containing more than one document is not supported');
+  }
+  return first ?? { tag: undefined, value: null };
+}
+
+interface Source {
+  readonly lines: LineCounter;
+  readonly options: YamlReadOptions;
+}
+
+function readDocument(document: Document.Parsed, source: Source): YamlDocument {
+  const problem = document.errors[0];
+  if (problem !== undefined) throw new YamlError(`${problemText(problem.message)}${at(problem.pos[0], source)}`);
+  const root = document.contents;
+  if (root === null) return { tag: undefined, value: null };
+  const tag = source.options.rootTag === true ? localTag(root) : undefined;
+  const reader = new NodeReader(document, source);
+  return { tag, value: reader.read(root, { depth: 0, tagged: tag !== undefined }) };
+}
+
+/** The parser is recursive and reports its own exhausted stack as a syntax error. */
+function problemText(message: string): string {
+  return message.startsWith('Maximum call stack') ? TOO_DEEP : (message.split('\n')[0] ?? '');
+}
+
+function localTag(node: Node): string | undefined {
+  const tag = isAlias(node) ? undefined : node.tag;
+  return tag !== undefined && /^![^!]/.test(tag) ? tag.slice(1) : undefined;
+}
+
+function at(offset: number | undefined, { lines }: Source): string {
+  if (offset === undefined) return '';
+  const { line, col } = lines.linePos(offset);
+  return ` at line ${line} column ${col}`;
+}
+
+class NodeReader {
+  readonly #document: Document.Parsed;
+  readonly #source: Source;
+  #nodes = 0;
+
+  constructor(document: Document.Parsed, source: Source) {
+    this.#document = document;
+    this.#source = source;
+  }
+
+  read(node: unknown, { depth, tagged = false }: { depth: number; tagged?: boolean }): JsonValue {
+    if (++this.#nodes > MAX_NODES) throw this.#error('repetition limit exceeded', node);
+    if (depth > MAX_DEPTH) throw this.#error('recursion limit exceeded', node);
+    if (node === null) return null;
+    if (isAlias(node)) return this.#readAlias(node.resolve(this.#document), { depth, node });
+    if (isScalar(node)) return this.#readScalar(node, tagged);
+    if (!tagged && (isMap(node) || isSeq(node))) this.#refuseTag(node, COLLECTION_TAGS);
+    if (isSeq(node)) return node.items.map((item) => this.read(item, { depth: depth + 1 }));
+    if (isMap(node)) return this.#readMap(node.items, depth);
+    throw this.#error('unexpected node', node);
+  }
+
+  #readAlias(target: unknown, { depth, node }: { depth: number; node: unknown }): JsonValue {
+    if (target === undefined) throw this.#error('unknown anchor', node);
+    return this.read(target, { depth: depth + 1 });
+  }
+
+  #readScalar(node: Scalar, tagged: boolean): JsonValue {
+    const text = node.source ?? String(node.value ?? '');
+    const isTyped = node.tag !== undefined && TYPED_TAGS.has(node.tag);
+    if (node.tag !== undefined && node.tag !== '!' && !tagged && !isTyped) {
+      this.#refuseTag(node, TEXT_TAGS);
+      return text;
+    }
+    if (!isTyped && (node.type !== 'PLAIN' || node.tag === '!')) return text;
+    try {
+      return resolvePlainScalar(text);
+    } catch (error) {
+      throw error instanceof YamlError ? this.#error(error.message, node) : error;
+    }
+  }
+
+  #readMap(items: readonly { key: unknown; value: unknown }[], depth: number): JsonValue {
+    const map = new Map<string, JsonValue>();
+    for (const { key, value } of items) {
+      const name = this.#keyText(key);
+      if (map.has(name)) {
+        if (this.#source.options.duplicateKeys !== 'last-wins') throw this.#error(`duplicate field \`${name}\``, key);
+        map.delete(name);
+      }
+      map.set(name, this.#readMember(name, value, depth));
+    }
+    return map;
+  }
+
+  #readMember(name: string, value: unknown, depth: number): JsonValue {
+    try {
+      return this.read(value, { depth: depth + 1 });
+    } catch (error) {
+      throw error instanceof YamlError ? new YamlError(`${name}${separator(error.message)}${error.message}`) : error;
+    }
+  }
+
+  #keyText(key: unknown): string {
+    const node = isAlias(key) ? key.resolve(this.#document) : key;
+    if (isScalar(node)) return node.source ?? String(node.value ?? '');
+    if (node === null) return '';
+    throw this.#error('expected a scalar as key, got a collection', key);
+  }
+
+  #refuseTag(node: { tag?: string | undefined }, allowed: ReadonlySet<string>): void {
+    if (node.tag !== undefined && node.tag !== '!' && !allowed.has(node.tag)) {
+      throw this.#error(`unexpected tag ${node.tag}`, node);
+    }
+  }
+
+  #error(message: string, node: unknown): YamlError {
+    const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined;
+    const start = Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined;
+    return new YamlError(message + at(start, this.#source));
+  }
+}
+
+/** `spec.settings.key: what is wrong`. */
+function separator(rest: string): string {
+  return /^[^\s:]+: /.test(rest) ? '.' : ': ';
+}
