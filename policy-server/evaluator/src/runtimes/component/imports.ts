@@ -1,3 +1,4 @@
+import type { HostCall } from '@portcullis/protocol';
 import type { GuestHost, GuestLimits } from '../runtime.ts';
 import { thrownText } from './errors.ts';
 import { HOST_INTERFACE, HOST_INTERFACE_KEY } from './world.ts';
@@ -6,9 +7,14 @@ import { HOST_INTERFACE, HOST_INTERFACE_KEY } from './world.ts';
 type HostResult = { readonly tag: 'ok'; readonly val: Uint8Array } | { readonly tag: 'err'; readonly val: string };
 
 export type ComponentImports = Readonly<Record<string, { readonly call: HostFunction }>>;
-type HostFunction = (binding: string, namespace: string, operation: string, payload: Uint8Array) => Promise<HostResult>;
+type HostFunction = (
+  binding: string,
+  namespace: string,
+  operation: string,
+  payload: Uint8Array,
+) => Promise<HostResult>;
 
-/** Says that an evaluation has come to its end, by itself or from outside. */
+/** How one evaluation comes to its end, by itself or from outside. */
 export interface Ending {
   readonly ended: boolean;
   /** Ends it because a limit was passed; `message` is for the operator. */
@@ -19,22 +25,29 @@ export interface Ending {
 export function hostImports(host: GuestHost, limits: GuestLimits, ending: Ending): ComponentImports {
   const { maxHostCalls, maxHostCallBytes } = limits;
   let calls = 0;
-  async function call(binding: string, namespace: string, operation: string, payload: Uint8Array): Promise<HostResult> {
-    if (++calls > maxHostCalls) {
-      ending.exceed(`the policy called the host more than ${maxHostCalls} times`);
-      return forEver();
-    }
-    if (payload.length > maxHostCallBytes) return tooLarge('request', payload.length, maxHostCallBytes);
+  async function call(
+    binding: string,
+    namespace: string,
+    operation: string,
+    payload: Uint8Array,
+  ): Promise<HostResult> {
+    const size = binding.length + namespace.length + operation.length + payload.length;
+    calls += 1;
+    if (calls > maxHostCalls) ending.exceed(`the policy made more than ${maxHostCalls} host calls in one evaluation`);
+    else if (size > maxHostCallBytes) ending.exceed(`a host call of ${size} bytes exceeds the limit of ${maxHostCallBytes} bytes`);
+    if (ending.ended) return forever();
     const result = await ask(host, { binding, namespace, operation, payload: new Uint8Array(payload) });
-    // An evaluation that is over is never resumed: its answer would be read by nobody, and its deadline has passed.
-    if (ending.ended) return forEver();
-    if (result.val.length > maxHostCallBytes) return tooLarge('answer', result.val.length, maxHostCallBytes);
-    return result;
+    if (result.val.length > maxHostCallBytes) {
+      const what = `the answer of ${namespace}/${operation}, ${result.val.length} bytes,`;
+      ending.exceed(`${what} exceeds the limit of ${maxHostCallBytes} bytes`);
+    }
+    // An evaluation that is over is never resumed: nobody waits for its answer, and its deadline may have passed.
+    return ending.ended ? forever() : result;
   }
   return { [HOST_INTERFACE]: { call }, [HOST_INTERFACE_KEY]: { call } };
 }
 
-async function ask(host: GuestHost, call: Parameters<GuestHost['hostCall']>[0]): Promise<HostResult> {
+async function ask(host: GuestHost, call: HostCall): Promise<HostResult> {
   try {
     return { tag: 'ok', val: await host.hostCall(call) };
   } catch (error) {
@@ -42,11 +55,7 @@ async function ask(host: GuestHost, call: Parameters<GuestHost['hostCall']>[0]):
   }
 }
 
-function tooLarge(what: 'request' | 'answer', bytes: number, maxBytes: number): HostResult {
-  return { tag: 'err', val: `the ${what} of the host call has ${bytes} bytes, at most ${maxBytes} are allowed` };
-}
-
-/** Leaves the guest where it is suspended, to be collected with everything it holds. */
-function forEver(): Promise<never> {
+/** Leaves the guest where it is suspended: nothing holds the promise, so the stack is collected with its instance. */
+function forever(): Promise<never> {
   return new Promise(() => {});
 }

@@ -1,13 +1,11 @@
 import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestLimits, GuestOperation } from '../runtime.ts';
 import { callFailure, thrownText } from './errors.ts';
 import { evaluationTimers, type Instantiate, type PolicyExports } from './glue.ts';
+import { payloadFor } from '../guest/payload.ts';
 import { type Ending, hostImports } from './imports.ts';
 
-const encoder = new TextEncoder();
-const PROTOCOL_VERSION = encoder.encode('"v1"');
-const REQUEST = encoder.encode('{"request":');
-const SETTINGS = encoder.encode(',"settings":');
-const CLOSE = encoder.encode('}');
+/** The world of a component is versioned: whoever implements this one speaks v1, without being asked. */
+const PROTOCOL_VERSION = new TextEncoder().encode('"v1"');
 
 /** A new instance of the component, started and ready for its one call. */
 export async function beginEvaluation(
@@ -45,13 +43,10 @@ async function callGuest(
   input: GuestInput,
   maxOutputBytes: number,
 ): Promise<GuestAnswer> {
-  // The world of a component is versioned: whoever implements this one speaks v1, without being asked.
   if (operation === 'protocol_version') return { kind: 'response', bytes: PROTOCOL_VERSION };
   try {
-    const answer =
-      operation === 'validate'
-        ? await guest.validate(Buffer.concat([REQUEST, input.request, SETTINGS, input.settings, CLOSE]))
-        : await guest.validateSettings(input.settings);
+    const payload = payloadFor(operation, input);
+    const answer = await (operation === 'validate' ? guest.validate(payload) : guest.validateSettings(payload));
     if (!ArrayBuffer.isView(answer)) return callFailure(operation, 'unsupported', 'the component did not answer with bytes');
     if (answer.byteLength > maxOutputBytes) return outputTooLarge(operation, answer.byteLength, maxOutputBytes);
     // A view over the same bytes that belongs to this realm.
@@ -72,5 +67,5 @@ function failureOf(operation: GuestOperation, error: unknown, maxOutputBytes: nu
 }
 
 function outputTooLarge(operation: GuestOperation, bytes: number, maxBytes: number): GuestAnswer {
-  return callFailure(operation, 'limit', `the answer of the policy has ${bytes} bytes, at most ${maxBytes} are allowed`);
+  return callFailure(operation, 'limit', `the policy's answer of ${bytes} bytes exceeds the limit of ${maxBytes} bytes`);
 }
