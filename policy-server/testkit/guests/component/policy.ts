@@ -38,8 +38,8 @@ const behaviours = new Map<string, Behaviour>([
   ['throw', () => JSON.parse('{')],
   ['many-host-calls', manyHostCalls],
   ['hoard', hoard],
-  ['big-answer', () => reject('x'.repeat(8 << 20))],
-  ['big-error', () => fail('x'.repeat(8 << 20))],
+  ['big-answer', () => reject('x'.repeat(2 << 20))],
+  ['big-error', () => fail('x'.repeat(2 << 20))],
 ]);
 const leaked: Uint8Array[] = [];
 let evaluations = 0;
@@ -117,5 +117,8 @@ function decode(bytes: Uint8Array): string {
 }
 
 function encode(text: string): Uint8Array {
-  return Uint8Array.from(unescape(encodeURIComponent(text)), (character) => character.charCodeAt(0));
+  const latin1 = unescape(encodeURIComponent(text));
+  const bytes = new Uint8Array(latin1.length);
+  for (let at = 0; at < latin1.length; at++) bytes[at] = latin1.charCodeAt(at);
+  return bytes;
 }

@@ -5,14 +5,14 @@ import { coreModuleIndex } from './transpile.ts';
 
 /** The two exports of the world, as the glue offers them. */
 export interface PolicyExports {
-  validate(payload: Uint8Array): Promise<unknown>;
-  validateSettings(settings: Uint8Array): Promise<unknown>;
+  readonly validate: (payload: Uint8Array) => Promise<unknown>;
+  readonly validateSettings: (settings: Uint8Array) => Promise<unknown>;
 }
 
 /** Timers of one evaluation: the glue polls with them, and must not go on when nobody waits for the evaluation any more. */
 export interface EvaluationTimers {
-  setTimeout(callback: () => void, delayMs: number): unknown;
-  clearAll(): void;
+  readonly setTimeout: (callback: () => void, delayMs: number) => unknown;
+  readonly clearAll: () => void;
 }
 
 export type Instantiate = (imports: ComponentImports, timers: EvaluationTimers) => Promise<PolicyExports>;

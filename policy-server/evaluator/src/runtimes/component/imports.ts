@@ -7,12 +7,7 @@ import { HOST_INTERFACE, HOST_INTERFACE_KEY } from './world.ts';
 type HostResult = { readonly tag: 'ok'; readonly val: Uint8Array } | { readonly tag: 'err'; readonly val: string };
 
 export type ComponentImports = Readonly<Record<string, { readonly call: HostFunction }>>;
-type HostFunction = (
-  binding: string,
-  namespace: string,
-  operation: string,
-  payload: Uint8Array,
-) => Promise<HostResult>;
+type HostFunction = (binding: string, namespace: string, operation: string, payload: Uint8Array) => Promise<HostResult>;
 
 /** How one evaluation comes to its end, by itself or from outside. */
 export interface Ending {
@@ -25,16 +20,12 @@ export interface Ending {
 export function hostImports(host: GuestHost, limits: GuestLimits, ending: Ending): ComponentImports {
   const { maxHostCalls, maxHostCallBytes } = limits;
   let calls = 0;
-  async function call(
-    binding: string,
-    namespace: string,
-    operation: string,
-    payload: Uint8Array,
-  ): Promise<HostResult> {
+  async function call(binding: string, namespace: string, operation: string, payload: Uint8Array): Promise<HostResult> {
     const size = binding.length + namespace.length + operation.length + payload.length;
     calls += 1;
     if (calls > maxHostCalls) ending.exceed(`the policy made more than ${maxHostCalls} host calls in one evaluation`);
-    else if (size > maxHostCallBytes) ending.exceed(`a host call of ${size} bytes exceeds the limit of ${maxHostCallBytes} bytes`);
+    else if (size > maxHostCallBytes)
+      ending.exceed(`a host call of ${size} bytes exceeds the limit of ${maxHostCallBytes} bytes`);
     if (ending.ended) return forever();
     const result = await ask(host, { binding, namespace, operation, payload: new Uint8Array(payload) });
     if (result.val.length > maxHostCallBytes) {

@@ -17,7 +17,15 @@ const MAX_INSTANCES = 256;
 const MAX_NAME_LENGTH = 512;
 
 /** Ids of sections (component model, binary format). */
-const SECTION = { coreModule: 1, coreInstance: 2, component: 4, instance: 5, alias: 6, import: 10, export: 11 } as const;
+const SECTION = {
+  coreModule: 1,
+  coreInstance: 2,
+  component: 4,
+  instance: 5,
+  alias: 6,
+  import: 10,
+  export: 11,
+} as const;
 
 const SORT_COMPONENT = 0x04;
 
@@ -46,7 +54,9 @@ export function inspectComponent(bytes: Uint8Array): ComponentShape {
     const { imports, exports } = readComponent(bytes, { parent: undefined, totals: { coreModules: 0 } });
     return { imports, exports };
   } catch (error) {
-    throw error instanceof ModuleError ? invalidComponent(`a core module is malformed: ${error.message}`, error) : error;
+    throw error instanceof ModuleError
+      ? invalidComponent(`a core module is malformed: ${error.message}`, error)
+      : error;
   }
 }
 
@@ -85,7 +95,9 @@ function readComponent(bytes: Uint8Array, { parent, totals }: Pick<Scope, 'paren
   const scope: Scope = { parent, nesting, totals, imports: [], exports: [], components: [], instances: 0 };
   const reader = new BinaryReader(bytes);
   if (!PREAMBLE.every((byte) => reader.byte() === byte)) {
-    throw invalidComponent('the file is not a WebAssembly component, though its metadata says `executionMode: component`');
+    throw invalidComponent(
+      'the file is not a WebAssembly component, though its metadata says `executionMode: component`',
+    );
   }
   while (!reader.done) {
     const id = reader.byte();
@@ -133,7 +145,8 @@ function checkCoreModule(bytes: Uint8Array, totals: Totals): void {
 
 function addInstances(scope: Scope, count: number): void {
   scope.instances += count;
-  if (scope.instances > MAX_INSTANCES) throw invalidComponent(`the component makes more than ${MAX_INSTANCES} instances`);
+  if (scope.instances > MAX_INSTANCES)
+    throw invalidComponent(`the component makes more than ${MAX_INSTANCES} instances`);
 }
 
 /** core:instance ::= 0x00 module vec(name 0x12 instance) | 0x01 vec(name sort index) */
@@ -161,7 +174,8 @@ function readInstance(reader: BinaryReader, scope: Scope): void {
 
 function instancesOf(scope: Scope, component: number): number {
   const instances = scope.components[component];
-  if (instances === undefined) throw invalidComponent(`the component refers to component ${component}, which is not there`);
+  if (instances === undefined)
+    throw invalidComponent(`the component refers to component ${component}, which is not there`);
   return instances;
 }
 
@@ -236,7 +250,9 @@ function readExternType(reader: BinaryReader): number {
 /** Printable ASCII that cannot end a JavaScript string, template or comment. */
 function safeName(name: string): string {
   if (name.length > MAX_NAME_LENGTH || !/^[\x20-\x7e]*$/.test(name) || /['"`\\]|\*\/|\$\{/.test(name)) {
-    throw invalidComponent(`the component uses a name that is not safe to transpile: ${JSON.stringify(name.slice(0, 80))}`);
+    throw invalidComponent(
+      `the component uses a name that is not safe to transpile: ${JSON.stringify(name.slice(0, 80))}`,
+    );
   }
   return name;
 }

@@ -47,7 +47,8 @@ async function callGuest(
   try {
     const payload = payloadFor(operation, input);
     const answer = await (operation === 'validate' ? guest.validate(payload) : guest.validateSettings(payload));
-    if (!ArrayBuffer.isView(answer)) return callFailure(operation, 'unsupported', 'the component did not answer with bytes');
+    if (!ArrayBuffer.isView(answer))
+      return callFailure(operation, 'unsupported', 'the component did not answer with bytes');
     if (answer.byteLength > maxOutputBytes) return outputTooLarge(operation, answer.byteLength, maxOutputBytes);
     // A view over the same bytes that belongs to this realm.
     return { kind: 'response', bytes: new Uint8Array(answer.buffer, answer.byteOffset, answer.byteLength) };
@@ -67,5 +68,9 @@ function failureOf(operation: GuestOperation, error: unknown, maxOutputBytes: nu
 }
 
 function outputTooLarge(operation: GuestOperation, bytes: number, maxBytes: number): GuestAnswer {
-  return callFailure(operation, 'limit', `the policy's answer of ${bytes} bytes exceeds the limit of ${maxBytes} bytes`);
+  return callFailure(
+    operation,
+    'limit',
+    `the policy's answer of ${bytes} bytes exceeds the limit of ${maxBytes} bytes`,
+  );
 }

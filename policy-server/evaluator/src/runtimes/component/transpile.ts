@@ -69,8 +69,12 @@ async function runThread(component: Uint8Array, timeoutMs: number): Promise<Tran
     timeoutMs,
   );
   worker.once('message', resolve);
-  worker.once('error', (error) => reject(invalidComponent(`the component cannot be transpiled: ${messageOf(error)}`, error)));
-  worker.once('exit', () => reject(invalidComponent('the component cannot be transpiled: the transpiler ended without an answer')));
+  worker.once('error', (error) =>
+    reject(invalidComponent(`the component cannot be transpiled: ${messageOf(error)}`, error)),
+  );
+  worker.once('exit', () =>
+    reject(invalidComponent('the component cannot be transpiled: the transpiler ended without an answer')),
+  );
   try {
     return await promise;
   } finally {
@@ -92,7 +96,9 @@ function requireSignatures(files: ReadonlyMap<string, Uint8Array>): void {
       );
     }
   }
-  const host = [...files.keys()].find((name) => name.startsWith('interfaces/portcullis-policy-host') && name.endsWith('.d.ts'));
+  const host = [...files.keys()].find(
+    (name) => name.startsWith('interfaces/portcullis-policy-host') && name.endsWith('.d.ts'),
+  );
   if (host === undefined) return;
   const call = /^export function call\(\w+: string, \w+: string, \w+: string, \w+: Uint8Array\): Uint8Array;$/m;
   if (!call.test(textOf(files, host))) {
@@ -103,7 +109,9 @@ function requireSignatures(files: ReadonlyMap<string, Uint8Array>): void {
 /** The glue as a script. jco writes a module whose only module syntax is its two exports. */
 function scriptFrom(source: string): string {
   if (source.length > MAX_GLUE_BYTES) {
-    throw invalidComponent(`the component transpiles to ${source.length} bytes of glue, at most ${MAX_GLUE_BYTES} are allowed`);
+    throw invalidComponent(
+      `the component transpiles to ${source.length} bytes of glue, at most ${MAX_GLUE_BYTES} are allowed`,
+    );
   }
   const script = source.replace(/^export (?=function instantiate\(|const _util = )/gm, '');
   if (!/^function instantiate\(/m.test(script) || /^\s*(?:export|import)\b/m.test(script)) {
