@@ -10,6 +10,8 @@ export {
 export { registerWebhook } from './api-server/webhook.ts';
 export { committedGuest, committedHashes, commitGuests, guestModule, guestSourceHash } from './guests/guests.ts';
 export { GUEST_NAMES, type GuestName } from './guests/recipes.ts';
+export { GUEST_CASES, type GuestCase } from './guests/cases.ts';
+export { type RunningPolicyServer, startPolicyServer } from './server/policy-server.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';
 export { TOOL_NAMES, type ToolName, ToolUnavailable, toolFolder } from './tools/tools.ts';
