@@ -10,7 +10,8 @@ const FRAME =
  * guest is on it.
  */
 export function backtraceOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  // An exception of the guest's own has no stack.
+  if (!(error instanceof Error)) return 'uncaught exception';
   const frames = (error.stack ?? '')
     .split('\n')
     .flatMap((line) => describeFrame(line) ?? [])

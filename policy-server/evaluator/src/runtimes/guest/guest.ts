@@ -53,7 +53,7 @@ export class Guest {
   }
 
   /** Calls one export and tells how it ended; never rejects. */
-  async call(exported: Callable, ...args: number[]): Promise<GuestOutcome> {
+  async call(exported: Callable, ...args: (number | bigint)[]): Promise<GuestOutcome> {
     if (this.#over) return ABANDONED;
     this.#stop = undefined;
     try {
@@ -93,7 +93,7 @@ export class Guest {
     const error = this.#stop ?? thrown;
     const backtrace = backtraceOf(error);
     if (!(error instanceof GuestStop)) {
-      return { kind: 'trap', message: error instanceof Error ? error.message : String(error), backtrace };
+      return { kind: 'trap', message: error instanceof Error ? error.message : 'uncaught exception', backtrace };
     }
     switch (error.reason) {
       case 'exit':
@@ -106,7 +106,7 @@ export class Guest {
   }
 }
 
-export type Callable = (...args: number[]) => unknown;
+export type Callable = (...args: (number | bigint)[]) => unknown;
 
 /** What an abandoned guest waits for. Nothing holds the promise, so the suspended stack is collected with its instance. */
 function forever(): Promise<never> {

@@ -10,7 +10,7 @@ import { randomFunctions } from './random.ts';
 import { refusedFunctions } from './refused.ts';
 import type { Snapshot, System } from './system.ts';
 
-/** WASI snapshot preview 1, complete; snapshot 0 has the same names and types except for `sock_accept`. */
+/** WASI snapshot preview 1, complete. Snapshot 0 has the same functions and types; it lacks `sock_accept` only. */
 const SIGNATURES = {
   args_get: 'ii>i',
   args_sizes_get: 'ii>i',
