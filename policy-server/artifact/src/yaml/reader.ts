@@ -14,11 +14,21 @@ import type { JsonValue } from '@portcullis/protocol';
 import { YamlError, type YamlDocument } from './node.ts';
 import { resolvePlainScalar } from './plain-scalar.ts';
 
+/** Keys of maps and indexes of lists from the root to a node. */
+export type YamlPath = readonly (string | number)[];
+
 export interface YamlReadOptions {
   /** `refuse` for documents of a known structure, `last-wins` for data. @default 'refuse' */
   readonly duplicateKeys?: 'refuse' | 'last-wins';
   /** Allows a local tag at the root, as in `!KubernetesGetResource`. @default false */
   readonly rootTag?: boolean;
+  /** Told the tag of the root before anything below it is read. */
+  readonly onRootTag?: (tag: string) => void;
+  /**
+   * Where an unquoted scalar is text although it looks like something else, as typed readers of YAML take it: a version
+   * `1.10` is not the number 1.1. The segments of list items are numbers. @default never
+   */
+  readonly textAt?: (path: YamlPath) => 'always' | 'unless-null' | 'never';
 }
 
 const MAX_DEPTH = 127;
@@ -69,8 +79,8 @@ function readDocument(document: Document.Parsed, source: Source): YamlDocument {
   const root = document.contents;
   if (root === null) return { tag: undefined, value: null };
   const tag = source.options.rootTag === true ? localTag(root) : undefined;
-  const reader = new NodeReader(document, source);
-  return { tag, value: reader.read(root, { depth: 0, tagged: tag !== undefined }) };
+  if (tag !== undefined) source.options.onRootTag?.(tag);
+  return { tag, value: new NodeReader(document, source).read(root, { tagged: tag !== undefined }) };
 }
 
 /** The parser is recursive and reports its own exhausted stack as a syntax error. */
@@ -92,46 +102,73 @@ function at(offset: number | undefined, { lines }: Source): string {
 class NodeReader {
   readonly #document: Document.Parsed;
   readonly #source: Source;
+  readonly #path: (string | number)[] = [];
   #nodes = 0;
+  #depth = 0;
 
   constructor(document: Document.Parsed, source: Source) {
     this.#document = document;
     this.#source = source;
   }
 
-  read(node: unknown, { depth, tagged = false }: { depth: number; tagged?: boolean }): JsonValue {
+  read(node: unknown, { tagged = false }: { tagged?: boolean } = {}): JsonValue {
     if (++this.#nodes > MAX_NODES) throw this.#error('repetition limit exceeded', node);
-    if (depth > MAX_DEPTH) throw this.#error('recursion limit exceeded', node);
+    if (this.#depth > MAX_DEPTH) throw this.#error('recursion limit exceeded', node);
     if (node === null) return null;
-    if (isAlias(node)) return this.#readAlias(node.resolve(this.#document), { depth, node });
+    if (isAlias(node)) return this.#readAlias(node);
     if (isScalar(node)) return this.#readScalar(node, tagged);
     if (!tagged && (isMap(node) || isSeq(node))) this.#refuseTag(node, COLLECTION_TAGS);
-    if (isSeq(node)) return node.items.map((item) => this.read(item, { depth: depth + 1 }));
-    if (isMap(node)) return this.#readMap(node.items, depth);
+    if (isSeq(node)) return node.items.map((item, index) => this.#readBelow(index, item));
+    if (isMap(node)) return this.#readMap(node.items);
     throw this.#error('unexpected node', node);
   }
 
-  #readAlias(target: unknown, { depth, node }: { depth: number; node: unknown }): JsonValue {
+  #readBelow(segment: string | number, node: unknown): JsonValue {
+    this.#path.push(segment);
+    const value = this.#readDeeper(node);
+    this.#path.pop();
+    return value;
+  }
+
+  #readDeeper(node: unknown): JsonValue {
+    this.#depth++;
+    const value = this.read(node);
+    this.#depth--;
+    return value;
+  }
+
+  #readAlias(node: Alias): JsonValue {
+    const target = node.resolve(this.#document);
     if (target === undefined) throw this.#error('unknown anchor', node);
-    return this.read(target, { depth: depth + 1 });
+    // Counts as depth, so that an alias to a node around it ends at the recursion limit.
+    return this.#readDeeper(target);
   }
 
   #readScalar(node: Scalar, tagged: boolean): JsonValue {
-    const text = node.source ?? String(node.value ?? '');
+    const text = textOf(node);
     const isTyped = node.tag !== undefined && TYPED_TAGS.has(node.tag);
     if (node.tag !== undefined && node.tag !== '!' && !tagged && !isTyped) {
       this.#refuseTag(node, TEXT_TAGS);
       return text;
     }
     if (!isTyped && (node.type !== 'PLAIN' || node.tag === '!')) return text;
+    return this.#resolve(node, text);
+  }
+
+  #resolve(node: Scalar, text: string): JsonValue {
+    const rule = this.#source.options.textAt?.(this.#path) ?? 'never';
+    if (rule === 'always') return text;
     try {
-      return resolvePlainScalar(text);
+      const value = resolvePlainScalar(text);
+      return rule === 'unless-null' && value !== null ? text : value;
     } catch (error) {
-      throw error instanceof YamlError ? this.#error(error.message, node) : error;
+      if (!(error instanceof YamlError)) throw error;
+      if (rule === 'unless-null') return text;
+      throw this.#error(error.message, node);
     }
   }
 
-  #readMap(items: readonly { key: unknown; value: unknown }[], depth: number): JsonValue {
+  #readMap(items: readonly { key: unknown; value: unknown }[]): JsonValue {
     const map = new Map<string, JsonValue>();
     for (const { key, value } of items) {
       const name = this.#keyText(key);
@@ -139,22 +176,14 @@ class NodeReader {
         if (this.#source.options.duplicateKeys !== 'last-wins') throw this.#error(`duplicate field \`${name}\``, key);
         map.delete(name);
       }
-      map.set(name, this.#readMember(name, value, depth));
+      map.set(name, this.#readBelow(name, value));
     }
     return map;
   }
 
-  #readMember(name: string, value: unknown, depth: number): JsonValue {
-    try {
-      return this.read(value, { depth: depth + 1 });
-    } catch (error) {
-      throw error instanceof YamlError ? new YamlError(`${name}${separator(error.message)}${error.message}`) : error;
-    }
-  }
-
   #keyText(key: unknown): string {
     const node = isAlias(key) ? key.resolve(this.#document) : key;
-    if (isScalar(node)) return node.source ?? String(node.value ?? '');
+    if (isScalar(node)) return textOf(node);
     if (node === null) return '';
     throw this.#error('expected a scalar as key, got a collection', key);
   }
@@ -168,11 +197,20 @@ class NodeReader {
   #error(message: string, node: unknown): YamlError {
     const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined;
     const start = Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined;
-    return new YamlError(message + at(start, this.#source));
+    const path = pathText(this.#path.slice(0, MAX_SHOWN_PATH));
+    return new YamlError(`${path === '' ? '' : `${path}: `}${message}${at(start, this.#source)}`);
   }
 }
 
-/** `spec.settings.key: what is wrong`. */
-function separator(rest: string): string {
-  return /^[^\s:]+: /.test(rest) ? '.' : ': ';
+const MAX_SHOWN_PATH = 16;
+
+/** `spec.rules[0].operations` */
+function pathText(path: YamlPath): string {
+  return path
+    .map((segment, at) => (typeof segment === 'number' ? `[${segment}]` : `${at === 0 ? '' : '.'}${segment}`))
+    .join('');
+}
+
+function textOf(node: Scalar): string {
+  return node.source ?? (typeof node.value === 'string' ? node.value : '');
 }

@@ -54,7 +54,7 @@ test('keeps the last of duplicate keys in data, refuses them in known structures
 
 test('names path, line and column of what it refuses', async (t) => {
   t.throws(() => read('a: {b: [1, {c: 18446744073709551616}]}'), {
-    message: 'a.b.c: JSON number out of range at line 1 column 16',
+    message: 'a.b[1].c: JSON number out of range at line 1 column 16',
   });
   t.throws(() => read('a: !foo bar'), { message: /^a: unexpected tag !foo at line 1/ });
   t.throws(() => read('a: 1\n---\nb: 2'), {
@@ -63,6 +63,14 @@ test('names path, line and column of what it refuses', async (t) => {
   t.throws(() => read('a: [1'), { message: /at line 1 column 6$/ });
   t.throws(() => read('a: *nope'), YamlError);
   t.throws(() => read('? [a]\n: b'), YamlError);
+});
+
+test('takes scalars as they are written where they are known to be text', async (t) => {
+  const { value } = parseYaml('version: 1.10\nnone: null\nmaybe: ~\nlist: [1.0, true]\nn: 0x10', {
+    textAt: ([name, index]) =>
+      name === 'n' || (name === 'list' && index === 1) ? 'never' : name === 'maybe' ? 'unless-null' : 'always',
+  });
+  t.equal(stringifyJson(value), '{"list":["1.0",true],"maybe":null,"n":16,"none":"null","version":"1.10"}');
 });
 
 test('refuses documents that grow without bound', async (t) => {
