@@ -28,7 +28,7 @@ export async function compileGuest(
 
 async function compileCapped(bytes: Uint8Array, maxPages: number): Promise<WebAssembly.Module> {
   try {
-    return await WebAssembly.compile(Uint8Array.from(capMemory(bytes, maxPages)));
+    return await WebAssembly.compile(new Uint8Array(capMemory(bytes, maxPages)));
   } catch (error) {
     if (error instanceof EvaluationError) throw error;
     const detail = error instanceof Error ? error.message : String(error);

@@ -28,9 +28,17 @@ function newInstance(module: WebAssembly.Module, imports: WebAssembly.Imports): 
   try {
     return new WebAssembly.Instance(module, imports);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new EvaluationError('initialisation-failed', `cannot instantiate the policy: ${detail}`, { cause: error });
+    throw new EvaluationError('initialisation-failed', `cannot instantiate the policy: ${problemOf(error)}`, {
+      cause: error,
+    });
   }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof WebAssembly.SuspendError) {
+    return 'its start function waits for the host, which only exported functions may do (_initialize, _start)';
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** An exported function, if there is one of that name. */

@@ -50,7 +50,7 @@ function probeOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const kept = readSections(bytes)
     .filter((each) => each.id === TYPE_SECTION || each.id === IMPORT_SECTION)
     .map((each) => bytes.subarray(each.start, each.end));
-  return Uint8Array.from(Buffer.concat([Uint8Array.from(PREAMBLE), ...kept]));
+  return new Uint8Array(Buffer.concat([Uint8Array.from(PREAMBLE), ...kept]));
 }
 
 /** Wasm functions of the given types, by type. */
