@@ -1,0 +1,10 @@
+export { guestCall } from "./guest";
+export { getManifest, getManifestDigest } from "./host/oci";
+export { HostAnswer, hostCall } from "./host/host-call";
+export { getResource, listResources, listResourcesByNamespace } from "./host/kubernetes";
+export { lookupHost } from "./host/net";
+export { logDebug, logError, logInfo, logWarning } from "./host/tracing";
+export { jsonGet, jsonGetString, jsonLength, jsonRemove, jsonSet, quote } from "./json-text";
+export { PolicyRequest } from "./request";
+export { PolicyResponse, accept, mutate, reject } from "./response";
+export { consoleLog } from "./wapc";

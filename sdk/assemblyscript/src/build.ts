@@ -1,0 +1,42 @@
+import { compile } from './compile.ts';
+import { BuildError } from './errors.ts';
+
+/** How to build a policy. */
+export interface BuildOptions {
+  /** Path of the policy's entry file, which exports `__guest_call`. */
+  readonly entry: string;
+  /** @default true: smaller and faster, but takes seconds */
+  readonly optimize?: boolean;
+}
+
+const ABORT = '~lib/@portcullis/assemblyscript/assembly/wapc/wapcAbort';
+
+/**
+ * Builds a policy to a WebAssembly module that imports the waPC functions and nothing else. Metadata is not part of it:
+ * that is added by `kwctl annotate`.
+ *
+ * The module never frees memory: each evaluation begins with a new instance, and collecting garbage costs more than it
+ * gives in the milliseconds between.
+ *
+ * @example
+ * await writeFile('policy.wasm', await buildPolicy({ entry: 'assembly/policy.ts' }));
+ *
+ * @throws BuildError
+ */
+export async function buildPolicy({ entry, optimize = true }: BuildOptions): Promise<Uint8Array> {
+  const flags = ['--runtime', 'stub', '--use', `abort=${ABORT}`, ...(optimize ? ['-O3', '--converge'] : [])];
+  const bytes = await compile({ entry, flags });
+  requireWapcImports(bytes);
+  return bytes;
+}
+
+/** `Math.random()`, `Date.now()` or `console.log` would import functions of the browser that no host of policies has. */
+function requireWapcImports(bytes: Uint8Array): void {
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(Uint8Array.from(bytes)));
+  const foreign = imports.filter(({ module }) => module !== 'wapc').map(({ module, name }) => `${module}.${name}`);
+  if (foreign.length === 0) return;
+  throw new BuildError(
+    'imports-unexpected',
+    `the policy uses what no host offers: ${foreign.join(', ')} – for logs use logInfo, and clock and randomness are not available`,
+  );
+}

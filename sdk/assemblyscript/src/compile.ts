@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { main } from 'assemblyscript/asc';
+import { BuildError } from './errors.ts';
+
+/** How policies are compiled; see `buildPolicy`. */
+export interface CompileOptions {
+  /** Path of the entry file. */
+  readonly entry: string;
+  /** Further options of asc, for example `['--exportRuntime']`. */
+  readonly flags: readonly string[];
+}
+
+const OUTPUT = 'output.wasm';
+
+const JSON_LIBRARY = fileURLToPath(import.meta.resolve('json-as/package.json'));
+
+/** Packages every policy may import, wherever it lies: this one and the JSON library it is made with. */
+const PACKAGES: ReadonlyMap<string, string> = new Map([
+  ['@portcullis/assemblyscript', fileURLToPath(new URL('..', import.meta.url))],
+  ['json-as', dirname(JSON_LIBRARY)],
+  // What json-as prints floating-point numbers with.
+  ['xjb-as', dirname(createRequire(JSON_LIBRARY).resolve('xjb-as/package.json'))],
+]);
+
+/**
+ * Compiles AssemblyScript to WebAssembly.
+ *
+ * @throws BuildError `compilation-failed` with the compiler's report.
+ */
+export async function compile({ entry, flags }: CompileOptions): Promise<Uint8Array> {
+  const path = resolve(entry);
+  let output: Uint8Array | undefined;
+  const { error, stderr } = await main(
+    [basename(path), '--baseDir', dirname(path), '--outFile', OUTPUT, '--transform', 'json-as', ...flags],
+    {
+      readFile: readSource,
+      writeFile(name, contents) {
+        if (name === OUTPUT && typeof contents !== 'string') output = contents;
+      },
+      listFiles: () => [],
+    },
+  );
+  if (error !== null || output === undefined) {
+    const report = stderr.toString().trim();
+    throw new BuildError('compilation-failed', `${entry} does not compile:\n${report || (error?.message ?? 'no output')}`);
+  }
+  return output;
+}
+
+/** The compiler asks for files by many guesses; `null` says that there is none. */
+async function readSource(name: string, baseDir: string): Promise<string | null> {
+  try {
+    return await readFile(packagePath(name) ?? join(baseDir, name), 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** The real place of `…/node_modules/<one of ours>/…`, so that policies need not install what they do not name. */
+function packagePath(name: string): string | undefined {
+  const marker = `node_modules${sep}`;
+  const at = name.lastIndexOf(marker);
+  if (at < 0) return undefined;
+  const inside = name.slice(at + marker.length);
+  for (const [packageName, folder] of PACKAGES) {
+    const prefix = `${packageName.replaceAll('/', sep)}${sep}`;
+    if (inside.startsWith(prefix)) return join(folder, inside.slice(prefix.length));
+  }
+  return undefined;
+}

@@ -1,0 +1,2 @@
+export { type BuildOptions, buildPolicy } from './build.ts';
+export { BuildError, type BuildErrorCode } from './errors.ts';
