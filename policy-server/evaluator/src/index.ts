@@ -1,1 +1,28 @@
-export {};
+export { EvaluationError, type EvaluationErrorCode } from './errors.ts';
+export {
+  createEvaluator,
+  type Evaluated,
+  type EvaluationInput,
+  type Evaluator,
+  type EvaluatorOptions,
+  type EvaluatorStats,
+  type HostCallContext,
+  type HostCallHandler,
+  type PolicyRun,
+} from './evaluator.ts';
+export type { RunOptions } from './pool/flights.ts';
+export { EvaluationEnvironment, type EnvironmentOptions, type EvaluationOutcome } from './environment.ts';
+export type {
+  BrokenPolicy,
+  GroupDefinition,
+  PolicyDefinition,
+  PolicyMode,
+  PolicyRow,
+  PolicyRunDefinition,
+} from './definitions.ts';
+export type { EvaluatorEvents } from './events.ts';
+export { DEFAULT_LIMITS, type EvaluatorLimits } from './limits.ts';
+export type { PreparedModule } from './modules.ts';
+export { formatPolicyId, parsePolicyId, type PolicyId } from './policy-id.ts';
+export { applyPolicyMode, type PolicyModeOptions } from './admission/mode.ts';
+export { rejection } from './admission/rejection.ts';

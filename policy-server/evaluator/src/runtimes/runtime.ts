@@ -1,4 +1,4 @@
-import type { ExecutionMode, HostCall } from '@portcullis/protocol';
+import type { ContextAwareResource, ExecutionMode, HostCall } from '@portcullis/protocol';
 
 /**
  * The one interface all runtimes implement.
@@ -95,4 +95,12 @@ export interface GuestHost {
   randomFill(bytes: Uint8Array): void;
   /** A guest's own sleep; it counts against the deadline and does not occupy the thread. */
   sleep(ms: number): Promise<void>;
+}
+
+/** All objects of one kind in the cluster, as the host listed them for a Rego policy. */
+export interface ResourceList extends ContextAwareResource {
+  /** The kind as it stands in URLs (`pods`); OPA only. */
+  readonly plural: string | undefined;
+  /** A Kubernetes List in JSON. */
+  readonly list: Uint8Array;
 }

@@ -1,0 +1,199 @@
+import { availableParallelism } from 'node:os';
+import {
+  type AdmissionResponse,
+  encodeAdmissionRequest,
+  encodeJson,
+  type ExecutionMode,
+  parseCapabilityPatterns,
+  type SettingsValidationResponse,
+} from '@portcullis/protocol';
+import { internalError, rejection } from './admission/rejection.ts';
+import { rawRequestUid } from './admission/response.ts';
+import { fetchContextData } from './context-data.ts';
+import { EvaluationError } from './errors.ts';
+import type {
+  Evaluated,
+  EvaluationInput,
+  Evaluator,
+  EvaluatorOptions,
+  EvaluatorStats,
+  HostCallHandler,
+  PolicyRun,
+} from './evaluator.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { moduleKey, Modules, type PreparedModule } from './modules.ts';
+import type { Work, WorkOutcome } from './pool/flight.ts';
+import type { RunOptions } from './pool/flights.ts';
+import { ownBytes } from './pool/messages.ts';
+import { EvaluationPool } from './pool/pool.ts';
+import { monotonicMs } from './pool/turns.ts';
+import type { GuestInput, GuestOperation } from './runtimes/runtime.ts';
+
+/** What users read when a policy took too long; the same in every execution mode. */
+const TIMEOUT_MESSAGE = 'Policy execution interrupted because it exceeded the allowed execution time';
+
+/** For the one question a module is asked before it belongs to a policy. */
+const PROTOCOL_VERSION_TIMEOUT_MS = 5000;
+
+const NOTHING = new Uint8Array();
+const NO_SETTINGS = new TextEncoder().encode('{}');
+
+interface EncodedInput {
+  readonly uid: string;
+  readonly request: Uint8Array;
+}
+
+/** The evaluator behind `createEvaluator`. */
+export class Engine implements Evaluator {
+  readonly #modules: Modules;
+  readonly #pool: EvaluationPool;
+  readonly #hostCalls: HostCallHandler;
+  readonly #nowMs: () => number;
+  /** The members of a group are asked about the same request, one after the other. */
+  readonly #encoded = new WeakMap<EvaluationInput, EncodedInput>();
+
+  constructor(options: EvaluatorOptions) {
+    const { workers, cores = availableParallelism(), spareThreads = 1, nowMs = monotonicMs, cacheDir } = options;
+    requireWhole('workers', workers, 1);
+    requireWhole('cores', cores, 1);
+    requireWhole('spareThreads', spareThreads, 0);
+    const { maxQueueLength, ...limits } = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#hostCalls = options.hostCalls;
+    this.#nowMs = nowMs;
+    this.#modules = new Modules({ limits, cacheDir, nowMs });
+    this.#pool = new EvaluationPool({
+      concurrency: Math.min(workers, cores),
+      spareThreads,
+      maxQueueLength,
+      limits,
+      nowMs,
+    });
+  }
+
+  get stats(): EvaluatorStats {
+    return { preparedModules: this.#modules.count, ...this.#pool.stats };
+  }
+
+  prepare(bytes: Uint8Array, mode: ExecutionMode): Promise<PreparedModule> {
+    return this.#modules.prepare(bytes, mode);
+  }
+
+  async validate(policy: PolicyRun, input: EvaluationInput, options?: RunOptions): Promise<AdmissionResponse> {
+    return (await this.evaluate(policy, input, options)).response;
+  }
+
+  async evaluate(policy: PolicyRun, input: EvaluationInput, options: RunOptions = {}): Promise<Evaluated> {
+    const { uid, request } = this.#encode(input);
+    const startedAtMs = this.#nowMs();
+    const context = await fetchContextData(policy, this.#hostCalls, options.signal);
+    if (context.kind === 'failed') return { response: rejection(uid, context.message, 500), initialised: true };
+    if (context.kind === 'timed-out') return { response: rejection(uid, TIMEOUT_MESSAGE, 500), initialised: true };
+    const spentMs = this.#nowMs() - startedAtMs;
+    const guestInput = { kind: input.kind, request, settings: ownBytes(policy.settings), ...context.input };
+    const work = this.#work(policy, 'validate', guestInput, uid);
+    return evaluated(uid, await this.#pool.run({ ...work, timeoutMs: less(work.timeoutMs, spentMs) }, options));
+  }
+
+  async validateSettings(policy: PolicyRun): Promise<SettingsValidationResponse> {
+    const input: GuestInput = { kind: 'raw', request: NOTHING, settings: ownBytes(policy.settings) };
+    const outcome = await this.#pool.run(this.#work(policy, 'validate_settings', input, ''));
+    return outcome.kind === 'settings-validated' ? outcome.response : { valid: false, message: problemOf(outcome) };
+  }
+
+  async protocolVersion(module: PreparedModule): Promise<'v1'> {
+    const policy: PolicyRun = {
+      policyId: module.sha256,
+      module,
+      settings: NO_SETTINGS,
+      timeoutMs: PROTOCOL_VERSION_TIMEOUT_MS,
+      allowList: parseCapabilityPatterns([]),
+      contextAwareResources: [],
+    };
+    const input: GuestInput = { kind: 'raw', request: NOTHING, settings: NO_SETTINGS };
+    const outcome = await this.#pool.run(this.#work(policy, 'protocol_version', input, ''));
+    if (outcome.kind === 'protocol-version') return outcome.version;
+    if (outcome.kind === 'timed-out') throw new EvaluationError('timeout', TIMEOUT_MESSAGE);
+    const code = outcome.kind === 'answer-invalid' ? 'answer-invalid' : 'initialisation-failed';
+    throw new EvaluationError(code, problemOf(outcome));
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #work(policy: PolicyRun, operation: GuestOperation, input: GuestInput, uid: string): Work {
+    const { policyId, module, timeoutMs, allowList, contextAwareResources } = policy;
+    const compiled = this.#modules.compiled(module);
+    if (compiled === undefined) throw new TypeError(`policy ${policyId}: its module was prepared by another evaluator`);
+    return {
+      policyId,
+      moduleKey: moduleKey(module),
+      compiled,
+      operation,
+      input,
+      uid,
+      timeoutMs,
+      hostCall: (call, signal) => this.#hostCalls(call, { policyId, allowList, contextAwareResources, signal }),
+    };
+  }
+
+  #encode(input: EvaluationInput): EncodedInput {
+    const known = this.#encoded.get(input);
+    if (known !== undefined) return known;
+    const encoded =
+      input.kind === 'kubernetes'
+        ? { uid: input.request.uid, request: ownBytes(encodeAdmissionRequest(input.request)) }
+        : { uid: rawRequestUid(input.request), request: ownBytes(encodeJson(input.request)) };
+    this.#encoded.set(input, encoded);
+    return encoded;
+  }
+}
+
+function evaluated(uid: string, outcome: WorkOutcome): Evaluated {
+  switch (outcome.kind) {
+    case 'validated':
+      return { response: outcome.response, initialised: true };
+    case 'timed-out':
+      return { response: rejection(uid, TIMEOUT_MESSAGE, 500), initialised: outcome.begun };
+    case 'not-initialised':
+      return { response: rejection(uid, outcome.message, 500), initialised: false };
+    case 'not-prepared':
+      return { response: internalError(uid, outcome.message), initialised: false };
+    case 'crashed':
+    case 'answer-invalid':
+    case 'settings-validated':
+    case 'protocol-version':
+      return { response: internalError(uid, problemOf(outcome)), initialised: true };
+  }
+}
+
+/** What went wrong, for an outcome that is not the answer asked for. */
+function problemOf(outcome: WorkOutcome): string {
+  switch (outcome.kind) {
+    case 'timed-out':
+      return TIMEOUT_MESSAGE;
+    case 'crashed':
+      return `the policy brought its worker thread down: ${outcome.message}`;
+    case 'not-initialised':
+    case 'not-prepared':
+    case 'answer-invalid':
+      return outcome.message;
+    case 'validated':
+    case 'settings-validated':
+    case 'protocol-version':
+      return 'the policy answered a question it was not asked';
+  }
+}
+
+function less(timeoutMs: number | undefined, spentMs: number): number | undefined {
+  return timeoutMs === undefined ? undefined : timeoutMs - spentMs;
+}
+
+function requireWhole(name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new RangeError(`${name} must be a whole number of at least ${least}, got ${value}`);
+}

@@ -1,0 +1,66 @@
+import { channel } from 'node:diagnostics_channel';
+import type { ExecutionMode } from '@portcullis/protocol';
+import type { GuestOperation } from './runtimes/runtime.ts';
+
+/** What is said on each channel; subscribe with `node:diagnostics_channel` under the name `portcullis:<key>`. */
+export interface EvaluatorEvents {
+  /** A module was compiled; once per digest and mode. */
+  readonly prepared: {
+    readonly sha256: string;
+    readonly mode: ExecutionMode;
+    readonly sizeBytes: number;
+    readonly durationMs: number;
+  };
+  /** An evaluation waits because no thread is free. */
+  readonly queued: { readonly policyId: string; readonly operation: GuestOperation; readonly ahead: number };
+  /** An evaluation was given to a thread; `attempt` > 1 = again, because another guest took its thread down. */
+  readonly started: {
+    readonly policyId: string;
+    readonly operation: GuestOperation;
+    readonly threadId: number;
+    readonly attempt: number;
+  };
+  /** The host has answered a guest. */
+  readonly 'host-called': {
+    readonly policyId: string;
+    readonly namespace: string;
+    readonly operation: string;
+    readonly durationMs: number;
+    readonly failed: boolean;
+  };
+  /** A guest wrote to its log, its stderr or its console. */
+  readonly 'guest-logged': {
+    readonly policyId: string;
+    readonly uid: string;
+    readonly level: 'debug' | 'info' | 'warn';
+    readonly message: string;
+  };
+  /** An evaluation has its outcome; `waitedMs` was spent waiting for the host. */
+  readonly finished: {
+    readonly policyId: string;
+    readonly operation: GuestOperation;
+    readonly outcome: string;
+    readonly durationMs: number;
+    readonly waitedMs: number;
+  };
+  /** A guest was cut at its deadline. */
+  readonly 'timed-out': {
+    readonly policyId: string;
+    readonly operation: GuestOperation;
+    /** `true` = it occupied its thread, which had to be replaced. */
+    readonly occupiedThread: boolean;
+  };
+  /** A worker thread was given up; `runAgain` evaluations that shared it start over elsewhere. */
+  readonly 'thread-replaced': {
+    readonly threadId: number;
+    readonly policyId: string | undefined;
+    readonly reason: 'deadline' | 'crash';
+    readonly runAgain: number;
+  };
+}
+
+/** Says something on a channel; costs next to nothing while nobody listens. */
+export function publish<Name extends keyof EvaluatorEvents>(name: Name, event: EvaluatorEvents[Name]): void {
+  const target = channel(`portcullis:${name}`);
+  if (target.hasSubscribers) target.publish(event);
+}

@@ -1,0 +1,98 @@
+import type { HostCall } from '@portcullis/protocol';
+import type { CompiledPolicy, GuestInput, GuestOperation } from '../runtimes/runtime.ts';
+import type { EvaluateOutcome } from './messages.ts';
+import type { Thread } from './thread.ts';
+
+/** What the pool is asked to do, once. */
+export interface Work {
+  readonly policyId: string;
+  readonly moduleKey: string;
+  readonly compiled: CompiledPolicy;
+  readonly operation: GuestOperation;
+  readonly input: GuestInput;
+  readonly uid: string;
+  /** From the moment the evaluation starts on a thread; `undefined` = no limit. */
+  readonly timeoutMs: number | undefined;
+  hostCall(call: HostCall, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+/** What came of it. */
+export type WorkOutcome =
+  | Exclude<EvaluateOutcome, { readonly kind: 'abandoned' }>
+  /** `begun`: whether start code was behind it. */
+  | { readonly kind: 'timed-out'; readonly begun: boolean }
+  /** The guest brought its thread down: it exhausted the thread's own memory, for instance. */
+  | { readonly kind: 'crashed'; readonly message: string };
+
+/** One evaluation from request to answer, over all its attempts. */
+export interface Flight {
+  readonly work: Work;
+  readonly answer: PromiseWithResolvers<WorkOutcome>;
+  readonly queuedAtMs: number;
+  attempts: number;
+  /** Whether the caller has its answer, or has gone away. */
+  settled: boolean;
+  /** Where the flight is seated; `undefined` while it is queued. */
+  attempt: Attempt | undefined;
+  /** Ends the wait in the queue. */
+  queueTimer: NodeJS.Timeout | undefined;
+  /** Stops listening to the caller's signal. */
+  detach: (() => void) | undefined;
+}
+
+/** One flight on one thread. */
+export interface Attempt {
+  readonly evaluationId: number;
+  readonly flight: Flight;
+  readonly thread: Thread;
+  readonly seat: number;
+  readonly seatedAtMs: number;
+  /** Ends what the host does for this attempt. */
+  readonly hostCalls: AbortController;
+  /** How often the host has answered. */
+  answers: number;
+  /** Since when the guest waits for the host. */
+  waitingSinceMs: number | undefined;
+  waitedMs: number;
+  /** Given up: nothing it says counts any more, its seat is free as soon as the thread says so. */
+  abandoned: boolean;
+  deadline: NodeJS.Timeout | undefined;
+  sleep: NodeJS.Timeout | undefined;
+}
+
+/** Seats a flight on a thread. */
+export function newAttempt(flight: Flight, thread: Thread, evaluationId: number, nowMs: number): Attempt {
+  return {
+    evaluationId,
+    flight,
+    thread,
+    seat: thread.takeSeat(),
+    seatedAtMs: nowMs,
+    hostCalls: new AbortController(),
+    answers: 0,
+    waitingSinceMs: undefined,
+    waitedMs: 0,
+    abandoned: false,
+    deadline: undefined,
+    sleep: undefined,
+  };
+}
+
+/** Whether an attempt occupies its thread, or will as soon as the thread lets it. */
+export function isRunnable(attempt: Attempt): boolean {
+  return attempt.waitingSinceMs === undefined && !attempt.abandoned;
+}
+
+/** Frees the seat of an attempt. */
+export function leave(attempt: Attempt): void {
+  quieten(attempt);
+  attempt.thread.remove(attempt);
+  if (attempt.thread.reservedFor === attempt.flight) attempt.thread.reservedFor = undefined;
+}
+
+/** Ends everything that goes on outside the thread for an attempt. */
+export function quieten(attempt: Attempt): void {
+  clearTimeout(attempt.deadline);
+  clearTimeout(attempt.sleep);
+  attempt.hostCalls.abort();
+}

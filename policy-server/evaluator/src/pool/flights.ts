@@ -1,0 +1,74 @@
+import type { EvaluationError } from '../errors.ts';
+import type { Flight, Work, WorkOutcome } from './flight.ts';
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** From now on: when the answer is of no use to the caller any more. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** What may end a flight before its evaluation does. */
+export interface FlightEnds {
+  aborted(flight: Flight): void;
+  /** It was not seated in time. */
+  late(flight: Flight): void;
+}
+
+/** The evaluations whose callers wait. They keep the process alive; neither idle threads nor timers do. */
+export class Flights {
+  readonly #keepAlive = setInterval(() => {}, 2 ** 30).unref();
+  readonly #open = new Set<Flight>();
+
+  open(work: Work, queuedAtMs: number): Flight {
+    const flight: Flight = {
+      work,
+      answer: Promise.withResolvers(),
+      queuedAtMs,
+      attempts: 0,
+      settled: false,
+      attempt: undefined,
+      queueTimer: undefined,
+      detach: undefined,
+    };
+    if (this.#open.size === 0) this.#keepAlive.ref();
+    this.#open.add(flight);
+    return flight;
+  }
+
+  follow(flight: Flight, { signal, deadlineMs }: RunOptions, ends: FlightEnds): void {
+    if (signal !== undefined) {
+      const onAbort = (): void => ends.aborted(flight);
+      signal.addEventListener('abort', onAbort, { once: true });
+      flight.detach = () => signal.removeEventListener('abort', onAbort);
+    }
+    if (deadlineMs !== undefined && deadlineMs < 2 ** 31) {
+      flight.queueTimer = setTimeout(() => ends.late(flight), Math.max(deadlineMs, 0)).unref();
+    }
+  }
+
+  all(): Flight[] {
+    return [...this.#open];
+  }
+
+  resolve(flight: Flight, outcome: WorkOutcome): void {
+    if (this.#close(flight)) flight.answer.resolve(outcome);
+  }
+
+  reject(flight: Flight, error: EvaluationError): void {
+    if (this.#close(flight)) flight.answer.reject(error);
+  }
+
+  dispose(): void {
+    clearInterval(this.#keepAlive);
+  }
+
+  #close(flight: Flight): boolean {
+    if (flight.settled) return false;
+    flight.settled = true;
+    clearTimeout(flight.queueTimer);
+    flight.detach?.();
+    this.#open.delete(flight);
+    if (this.#open.size === 0) this.#keepAlive.unref();
+    return true;
+  }
+}

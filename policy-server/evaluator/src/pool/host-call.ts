@@ -1,0 +1,132 @@
+import { randomFillSync } from 'node:crypto';
+import type { MessagePort } from 'node:worker_threads';
+import type { HostCall } from '@portcullis/protocol';
+import type { GuestHost, GuestLimits } from '../runtimes/runtime.ts';
+import { type MessageToHost, type MessageToThread, ownBytes } from './messages.ts';
+import type { Turns } from './turns.ts';
+
+/** Beyond this a guest talks to itself: its log must not become the main thread's work. */
+const MAX_LOG_LINES = 256;
+const MAX_LOG_CHARACTERS = 8192;
+
+/** The longest a timer can wait; a guest that asks for more is woken early, as `poll_oneoff` allows. */
+const LONGEST_SLEEP_MS = 2_147_483_647;
+
+interface Seat {
+  readonly evaluationId: number;
+  readonly seat: number;
+  readonly abandon: () => void;
+  waiting: PromiseWithResolvers<Uint8Array> | undefined;
+  hostCalls: number;
+  logLines: number;
+}
+
+/** What one evaluation needs of the bridge. */
+export interface SeatedGuest {
+  readonly host: GuestHost;
+  /** Settles when the main thread has given this evaluation up; what the guest still waits for will never come. */
+  readonly abandoned: Promise<void>;
+  leave(): void;
+}
+
+/**
+ * The worker thread's end of the way from guest to host. A guest that asks is suspended by its runtime until the promise
+ * settles; meanwhile the thread belongs to others. Sleeping takes the same way, so the main thread always knows who waits.
+ */
+export class HostBridge {
+  readonly #port: MessagePort;
+  readonly #turns: Turns;
+  readonly #limits: GuestLimits;
+  readonly #seats = new Map<number, Seat>();
+
+  constructor(port: MessagePort, turns: Turns, limits: GuestLimits) {
+    this.#port = port;
+    this.#turns = turns;
+    this.#limits = limits;
+    port.on('message', (message: MessageToThread) => this.#receive(message));
+  }
+
+  seat(evaluationId: number, seatNumber: number): SeatedGuest {
+    const abandoned = Promise.withResolvers<void>();
+    const seat: Seat = {
+      evaluationId,
+      seat: seatNumber,
+      abandon: abandoned.resolve,
+      waiting: undefined,
+      hostCalls: 0,
+      logLines: 0,
+    };
+    this.#seats.set(evaluationId, seat);
+    return {
+      host: this.#hostFor(seat),
+      abandoned: abandoned.promise,
+      leave: () => this.#seats.delete(evaluationId),
+    };
+  }
+
+  #hostFor(seat: Seat): GuestHost {
+    return {
+      hostCall: async (call) => {
+        this.#admit(seat, call);
+        const own = { ...call, payload: ownBytes(call.payload) };
+        return this.#ask(seat, { kind: 'host-call', evaluationId: seat.evaluationId, call: own }, own.payload.buffer);
+      },
+      sleep: async (ms) => {
+        if (!(ms > 0)) return;
+        await this.#ask(seat, {
+          kind: 'sleep',
+          evaluationId: seat.evaluationId,
+          ms: Math.min(Math.ceil(ms), LONGEST_SLEEP_MS),
+        });
+      },
+      log: (level, message) => {
+        if (++seat.logLines > MAX_LOG_LINES) return;
+        const text = message.length > MAX_LOG_CHARACTERS ? `${message.slice(0, MAX_LOG_CHARACTERS)}…` : message;
+        this.#post({ kind: 'log', evaluationId: seat.evaluationId, level, message: text });
+      },
+      nowNs: () => BigInt(Date.now()) * 1_000_000n,
+      monotonicNs: () => process.hrtime.bigint(),
+      randomFill: (bytes) => {
+        randomFillSync(bytes);
+      },
+    };
+  }
+
+  #admit(seat: Seat, call: HostCall): void {
+    const { maxHostCalls, maxHostCallBytes } = this.#limits;
+    if (++seat.hostCalls > maxHostCalls) {
+      throw new Error(`host call refused: an evaluation may make at most ${maxHostCalls} host calls`);
+    }
+    const names = call.binding.length + call.namespace.length + call.operation.length;
+    const size = names + call.payload.byteLength;
+    if (size > maxHostCallBytes) {
+      throw new Error(`host call refused: it has ${size} bytes, at most ${maxHostCallBytes} are allowed`);
+    }
+  }
+
+  #ask(seat: Seat, message: MessageToHost, transfer?: ArrayBuffer): Promise<Uint8Array> {
+    if (seat.waiting !== undefined) return Promise.reject(new Error('host call refused: another one is under way'));
+    seat.waiting = Promise.withResolvers();
+    this.#turns.suspend(seat.seat);
+    this.#post(message, transfer);
+    return seat.waiting.promise;
+  }
+
+  #post(message: MessageToHost, transfer?: ArrayBuffer): void {
+    this.#port.postMessage(message, transfer === undefined ? [] : [transfer]);
+  }
+
+  #receive(message: MessageToThread): void {
+    const seat = this.#seats.get(message.evaluationId);
+    if (seat === undefined) return;
+    if (message.kind === 'abandon') {
+      seat.abandon();
+      return;
+    }
+    const waiting = seat.waiting;
+    seat.waiting = undefined;
+    if (waiting === undefined || !this.#turns.resume(seat.seat)) return;
+    if (message.kind === 'answer') waiting.resolve(message.bytes);
+    else waiting.reject(new Error(message.message));
+  }
+}

@@ -1,0 +1,79 @@
+import type { HostCall } from '@portcullis/protocol';
+import { publish } from '../events.ts';
+import type { Attempt } from './flight.ts';
+import { type MessageToHost, ownBytes } from './messages.ts';
+
+/** What a guest is told about its call. */
+export type HostReply =
+  | { readonly kind: 'answer'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'failure'; readonly message: string };
+
+export interface HostDeskOptions {
+  readonly maxHostCallBytes: number;
+  readonly nowMs: () => number;
+  readonly reply: (attempt: Attempt, reply: HostReply) => void;
+}
+
+/** The main thread's end of the way from guest to host: asks the host on the guest's behalf, or lets it sleep. */
+export class HostDesk {
+  readonly #options: HostDeskOptions;
+
+  constructor(options: HostDeskOptions) {
+    this.#options = options;
+  }
+
+  receive(attempt: Attempt, message: MessageToHost): void {
+    const { policyId, uid } = attempt.flight.work;
+    if (message.kind === 'log') {
+      publish('guest-logged', { policyId, uid, level: message.level, message: message.message });
+      return;
+    }
+    attempt.waitingSinceMs = this.#options.nowMs();
+    // A guest whose caller has gone gets no answer; it is about to be given up.
+    if (attempt.flight.settled) return;
+    if (message.kind === 'sleep') {
+      const wake = (): void => this.#reply(attempt, { kind: 'answer', bytes: new Uint8Array() });
+      attempt.sleep = setTimeout(wake, message.ms).unref();
+      return;
+    }
+    void this.#answer(attempt, message.call).then((reply) => this.#reply(attempt, reply));
+  }
+
+  #reply(attempt: Attempt, reply: HostReply): void {
+    if (attempt.abandoned || attempt.thread.isDead || attempt.waitingSinceMs === undefined) return;
+    attempt.waitedMs += this.#options.nowMs() - attempt.waitingSinceMs;
+    attempt.waitingSinceMs = undefined;
+    attempt.answers++;
+    this.#options.reply(attempt, reply);
+  }
+
+  /** Never rejects: a failure is what the guest gets. */
+  async #answer(attempt: Attempt, call: HostCall): Promise<HostReply> {
+    const { nowMs } = this.#options;
+    const startedAtMs = nowMs();
+    const reply = await this.#ask(attempt, call);
+    publish('host-called', {
+      policyId: attempt.flight.work.policyId,
+      namespace: call.namespace,
+      operation: call.operation,
+      durationMs: nowMs() - startedAtMs,
+      failed: reply.kind === 'failure',
+    });
+    return reply;
+  }
+
+  async #ask(attempt: Attempt, call: HostCall): Promise<HostReply> {
+    const { maxHostCallBytes: most } = this.#options;
+    try {
+      const bytes = await attempt.flight.work.hostCall(call, attempt.hostCalls.signal);
+      const size = bytes.byteLength;
+      if (size <= most) return { kind: 'answer', bytes: ownBytes(bytes) };
+      return {
+        kind: 'failure',
+        message: `host call failed: the answer has ${size} bytes, at most ${most} are allowed`,
+      };
+    } catch (error) {
+      return { kind: 'failure', message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { AdmissionResponse, ExecutionMode, HostCall, SettingsValidationResponse } from '@portcullis/protocol';
+import type { CompiledPolicy, GuestInput, GuestLimits, GuestOperation } from '../runtimes/runtime.ts';
+
+// Every message between the main thread and a worker thread. Tasks and their outcomes travel through the pool; what happens in the
+// middle of an evaluation travels over a channel of the thread's own.
+
+/** Main → worker, as a task: the first thing a thread is told. */
+export interface OpenTask {
+  readonly kind: 'open';
+  readonly port: MessagePort;
+  readonly turns: SharedArrayBuffer;
+  readonly limits: GuestLimits;
+}
+
+/** Main → worker, as a task: one attempt at one evaluation. */
+export interface EvaluateTask {
+  readonly kind: 'evaluate';
+  /** Names this attempt in all messages about it; never used again. */
+  readonly evaluationId: number;
+  readonly seat: number;
+  readonly moduleKey: string;
+  readonly mode: ExecutionMode;
+  /** The shared compiled module, for a thread that was never given it. */
+  readonly compiled: CompiledPolicy | undefined;
+  readonly operation: GuestOperation;
+  readonly input: GuestInput;
+  readonly uid: string;
+}
+
+export type ThreadTask = OpenTask | EvaluateTask;
+
+/** Worker → main: what became of an attempt. */
+export type EvaluateOutcome =
+  | { readonly kind: 'validated'; readonly response: AdmissionResponse }
+  | { readonly kind: 'settings-validated'; readonly response: SettingsValidationResponse }
+  | { readonly kind: 'protocol-version'; readonly version: 'v1' }
+  /** Start code failed: there was no evaluator to ask. */
+  | { readonly kind: 'not-initialised'; readonly message: string }
+  /** The thread could not make the module ready. */
+  | { readonly kind: 'not-prepared'; readonly message: string }
+  /** The answer to anything but a validation could not be understood. */
+  | { readonly kind: 'answer-invalid'; readonly message: string }
+  | { readonly kind: 'abandoned' };
+
+/** Worker → main, over the thread's channel. */
+export type MessageToHost =
+  | { readonly kind: 'host-call'; readonly evaluationId: number; readonly call: HostCall }
+  | { readonly kind: 'sleep'; readonly evaluationId: number; readonly ms: number }
+  | {
+      readonly kind: 'log';
+      readonly evaluationId: number;
+      readonly level: 'debug' | 'info' | 'warn';
+      readonly message: string;
+    };
+
+/** Main → worker, over the thread's channel. */
+export type MessageToThread =
+  | { readonly kind: 'answer'; readonly evaluationId: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'failure'; readonly evaluationId: number; readonly message: string }
+  | { readonly kind: 'abandon'; readonly evaluationId: number };
+
+/**
+ * A copy that owns exactly its bytes. Posting a view posts the whole buffer beneath it, and what a guest hands out is often a view
+ * on its whole memory.
+ */
+export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}

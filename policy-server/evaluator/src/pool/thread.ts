@@ -1,0 +1,85 @@
+import type { MessagePort } from 'node:worker_threads';
+import { type Attempt, type Flight, isRunnable } from './flight.ts';
+import type { MessageToThread } from './messages.ts';
+import { SEATS_PER_THREAD, Turns } from './turns.ts';
+
+/** The main thread's picture of one worker thread. */
+export class Thread {
+  readonly id: number;
+  readonly port: MessagePort;
+  readonly turns = new Turns();
+  /** Modules the thread was given. */
+  readonly modules = new Set<string>();
+  /** Aborted, it ends the thread and every evaluation on it. */
+  readonly kill = new AbortController();
+  /** The flight that has, or waits to have, the whole thread to itself. */
+  reservedFor: Flight | undefined;
+  /** Looks after those who wait for a thread that does not move on. */
+  watch: NodeJS.Timeout | undefined;
+  readonly #attempts = new Map<number, Attempt>();
+  readonly #freeSeats = Array.from({ length: SEATS_PER_THREAD }, (_, index) => SEATS_PER_THREAD - 1 - index);
+
+  constructor(id: number, port: MessagePort) {
+    this.id = id;
+    this.port = port;
+  }
+
+  get isDead(): boolean {
+    return this.kill.signal.aborted;
+  }
+
+  /** Evaluations seated here, given-up ones included. */
+  get size(): number {
+    return this.#attempts.size;
+  }
+
+  /** Evaluations that occupy the thread, or will as soon as it lets them. */
+  get runnable(): number {
+    let count = 0;
+    for (const attempt of this.#attempts.values()) if (isRunnable(attempt)) count++;
+    return count;
+  }
+
+  get suspended(): number {
+    let count = 0;
+    for (const attempt of this.#attempts.values())
+      if (attempt.waitingSinceMs !== undefined && !attempt.abandoned) count++;
+    return count;
+  }
+
+  get hasRoom(): boolean {
+    return this.#freeSeats.length > 0 && this.runnable === 0;
+  }
+
+  attempts(): Attempt[] {
+    return [...this.#attempts.values()];
+  }
+
+  find(evaluationId: number): Attempt | undefined {
+    return this.#attempts.get(evaluationId);
+  }
+
+  takeSeat(): number {
+    const seat = this.#freeSeats.pop();
+    if (seat === undefined) throw new RangeError('no seat is free on this thread');
+    this.turns.reset(seat);
+    return seat;
+  }
+
+  add(attempt: Attempt): void {
+    this.#attempts.set(attempt.evaluationId, attempt);
+  }
+
+  remove(attempt: Attempt): void {
+    if (this.#attempts.delete(attempt.evaluationId)) this.#freeSeats.push(attempt.seat);
+  }
+
+  post(message: MessageToThread, transfer: ArrayBuffer[] = []): void {
+    this.port.postMessage(message, transfer);
+  }
+
+  /** The attempt whose guest is on the thread right now. */
+  occupant(): Attempt | undefined {
+    return this.attempts().find((attempt) => this.turns.state(attempt.seat, attempt.answers) === 'on-thread');
+  }
+}

@@ -1,0 +1,136 @@
+import { MessageChannel } from 'node:worker_threads';
+import { Piscina, type PiscinaTask, queueOptionsSymbol } from 'piscina';
+import type { GuestLimits } from '../runtimes/runtime.ts';
+import type { Attempt } from './flight.ts';
+import type { EvaluateOutcome, EvaluateTask, MessageToHost, ThreadTask } from './messages.ts';
+import { SEATS_PER_THREAD } from './turns.ts';
+import { Thread } from './thread.ts';
+
+const WORKER = new URL('./worker.ts', import.meta.url).href;
+
+export interface ThreadsOptions {
+  readonly count: number;
+  readonly limits: GuestLimits;
+  readonly onReady: () => void;
+  readonly onMessage: (thread: Thread, message: MessageToHost) => void;
+  /** No thread is left and none will come. */
+  readonly onExhausted: (error: Error) => void;
+}
+
+/**
+ * The worker threads. piscina starts them, carries tasks to them and starts another whenever one is ended; which thread a task
+ * goes to is decided by the caller, who alone knows which guests are suspended.
+ */
+export class Threads {
+  readonly #piscina: Piscina<ThreadTask, EvaluateOutcome>;
+  readonly #options: ThreadsOptions;
+  readonly #threads = new Map<number, Thread>();
+  #closed = false;
+
+  constructor(options: ThreadsOptions) {
+    this.#options = options;
+    this.#piscina = new Piscina({
+      filename: WORKER,
+      name: 'run',
+      minThreads: options.count,
+      maxThreads: options.count,
+      concurrentTasksPerWorker: SEATS_PER_THREAD + 1,
+      idleTimeout: Infinity,
+      recordTiming: false,
+      // A policy's thread has no business with the environment of the server, nor with the flags it was started with.
+      env: {},
+      execArgv: [],
+      loadBalancer: (task, workers) => workers.find(({ id }) => id === addressOf(task)) ?? null,
+    });
+    this.#piscina.on('workerCreate', (worker: { readonly id: number }) => void this.#open(worker.id));
+    this.#piscina.on('error', (error: Error) => this.#reportLoss(error));
+  }
+
+  get size(): number {
+    return this.#threads.size;
+  }
+
+  all(): Iterable<Thread> {
+    return this.#threads.values();
+  }
+
+  /** Rejects when the thread comes to an end before the evaluation does. */
+  async run({ flight, thread, evaluationId, seat }: Attempt): Promise<EvaluateOutcome> {
+    const { moduleKey, compiled, operation, input, uid } = flight.work;
+    if (!this.#piscina.threads.some((worker) => worker.threadId === thread.id)) throw new Error('the thread has ended');
+    const task: EvaluateTask = {
+      kind: 'evaluate',
+      evaluationId,
+      seat,
+      moduleKey,
+      mode: compiled.mode,
+      compiled: thread.modules.has(moduleKey) ? undefined : compiled,
+      operation,
+      input,
+      uid,
+    };
+    thread.modules.add(moduleKey);
+    return this.#piscina.run(addressed(task, thread.id), { signal: thread.kill.signal });
+  }
+
+  /** Ends a thread wherever it is; another one takes its place. */
+  replace(thread: Thread, error = new Error('the thread was replaced')): void {
+    this.#threads.delete(thread.id);
+    clearTimeout(thread.watch);
+    thread.port.close();
+    thread.kill.abort(error);
+    this.#reportLoss(error);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const thread of this.#threads.values()) {
+      clearTimeout(thread.watch);
+      thread.port.close();
+    }
+    this.#threads.clear();
+    await this.#piscina.destroy();
+  }
+
+  async #open(threadId: number): Promise<void> {
+    const { port1, port2 } = new MessageChannel();
+    const thread = new Thread(threadId, port1);
+    const task: ThreadTask = {
+      kind: 'open',
+      port: port2,
+      turns: thread.turns.buffer,
+      limits: this.#options.limits,
+    };
+    // Its declaration asks for the wrong type: the one of `structuredClone`'s options.
+    const transfer: object = { transferList: [port2] };
+    try {
+      await this.#piscina.run(addressed(task, threadId), transfer);
+    } catch (error) {
+      port1.close();
+      this.#reportLoss(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    if (this.#closed) {
+      port1.close();
+      return;
+    }
+    port1.on('message', (message: MessageToHost) => this.#options.onMessage(thread, message));
+    port1.unref();
+    this.#threads.set(threadId, thread);
+    this.#options.onReady();
+  }
+
+  #reportLoss(error: Error): void {
+    if (!this.#closed && this.#piscina.threads.length === 0) this.#options.onExhausted(error);
+  }
+}
+
+function addressOf(task: PiscinaTask): unknown {
+  const address = task[queueOptionsSymbol];
+  return address !== null && 'threadId' in address ? address.threadId : undefined;
+}
+
+/** Says which thread a task is for; piscina hands this to the balancer and leaves it out of the message. */
+function addressed<T extends ThreadTask>(task: T, threadId: number): T {
+  return Object.assign({}, task, { [queueOptionsSymbol]: { threadId } });
+}

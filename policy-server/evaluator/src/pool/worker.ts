@@ -1,0 +1,101 @@
+import type { CompiledPolicy, Evaluation, GuestLimits, Prepared } from '../runtimes/runtime.ts';
+import { runtimeFor } from '../runtimes/registry.ts';
+import { HostBridge, type SeatedGuest } from './host-call.ts';
+import { interpretAnswer } from './interpretation.ts';
+import type { EvaluateOutcome, EvaluateTask, OpenTask, ThreadTask } from './messages.ts';
+import { Turns, monotonicMs } from './turns.ts';
+
+// The entry of a worker thread: piscina imports this file and calls `run` for every task.
+
+interface OpenThread {
+  readonly turns: Turns;
+  readonly limits: GuestLimits;
+  readonly bridge: HostBridge;
+}
+
+let thread: OpenThread | undefined;
+
+/** One flight per module: evaluations that need it at the same time prepare it once. */
+const prepared = new Map<string, Promise<Prepared>>();
+
+/** Does what the main thread asks of this thread. */
+export async function run(task: ThreadTask): Promise<EvaluateOutcome | undefined> {
+  if (task.kind === 'evaluate') return evaluate(task, opened());
+  thread = open(task);
+  return undefined;
+}
+
+function open({ port, turns: buffer, limits }: OpenTask): OpenThread {
+  const turns = new Turns(buffer);
+  return { turns, limits, bridge: new HostBridge(port, turns, limits) };
+}
+
+function opened(): OpenThread {
+  if (thread === undefined) throw new Error('an evaluation came before the thread was opened');
+  return thread;
+}
+
+async function evaluate(task: EvaluateTask, { turns, limits, bridge }: OpenThread): Promise<EvaluateOutcome> {
+  let ready: Prepared;
+  try {
+    ready = await prepare(task, limits);
+  } catch (error) {
+    return { kind: 'not-prepared', message: textOf(error) };
+  }
+  if (!turns.start(task.seat, monotonicMs())) return { kind: 'abandoned' };
+  const guest = bridge.seat(task.evaluationId, task.seat);
+  const use = new GuestUse(task, guest);
+  try {
+    return await Promise.race([use.run(ready, turns), guest.abandoned.then(() => ({ kind: 'abandoned' }) as const)]);
+  } finally {
+    use.end();
+    guest.leave();
+    turns.finish(task.seat);
+  }
+}
+
+async function prepare({ moduleKey, compiled }: EvaluateTask, limits: GuestLimits): Promise<Prepared> {
+  const known = prepared.get(moduleKey);
+  if (known !== undefined) return known;
+  if (compiled === undefined) throw new Error('the thread was never given this module');
+  const flight = prepareCompiled(compiled, limits);
+  prepared.set(moduleKey, flight);
+  flight.catch(() => prepared.delete(moduleKey));
+  return flight;
+}
+
+async function prepareCompiled(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared> {
+  const runtime = await runtimeFor(compiled.mode);
+  return runtime.prepare(compiled, limits);
+}
+
+/** One evaluator from its image to its end. The end may come while the guest is suspended: then `run` never settles. */
+class GuestUse {
+  readonly #task: EvaluateTask;
+  readonly #guest: SeatedGuest;
+  #evaluation: Evaluation | undefined;
+
+  constructor(task: EvaluateTask, guest: SeatedGuest) {
+    this.#task = task;
+    this.#guest = guest;
+  }
+
+  async run(ready: Prepared, turns: Turns): Promise<EvaluateOutcome> {
+    try {
+      this.#evaluation = await ready.begin(this.#task.operation, this.#guest.host);
+    } catch (error) {
+      return { kind: 'not-initialised', message: textOf(error) };
+    }
+    turns.begin(this.#task.seat);
+    return interpretAnswer(this.#task, await this.#evaluation.call(this.#task.input));
+  }
+
+  end(): void {
+    this.#evaluation?.end();
+    this.#evaluation = undefined;
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
