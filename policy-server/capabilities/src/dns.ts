@@ -39,16 +39,17 @@ async function withDeadline(
   resolving: Promise<readonly string[]>,
   { host, signal, timeoutMs }: { host: string; signal: AbortSignal; timeoutMs: number },
 ): Promise<readonly string[]> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const { promise: cut, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(new Error(`no answer within ${timeoutMs} ms`));
-  limit.addEventListener('abort', onAbort, { once: true });
+  const onAbort = (): void => reject(new Error('the evaluation is over'));
+  const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
-    if (limit.aborted) onAbort();
     return await Promise.race([resolving, cut]);
   } catch (error) {
     throw new CapabilityError('failed', `cannot look up host ${JSON.stringify(host)}`, { cause: error });
   } finally {
-    limit.removeEventListener('abort', onAbort);
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
   }
 }

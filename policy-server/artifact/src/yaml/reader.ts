@@ -6,6 +6,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  type Alias,
   type Document,
   type Node,
   type Scalar,
