@@ -31,7 +31,9 @@ export type {
   Verification,
   VerificationQuery,
 } from './host/oci.ts';
-export { isWorkload, podSpecOf, podSpecPath, withPodSpec } from './pod-spec.ts';
+export { matchesGlob, matchesPathGlob } from './glob.ts';
+export { containersOf, isWorkload, podSpecOf, podSpecPath, withPodSpec } from './pod-spec.ts';
+export type { ContainerSite } from './pod-spec.ts';
 export { definePolicy, defineRawPolicy } from './policy.ts';
 export type { NoSettings, Policy, PolicyContext, PolicyDefinition, RawPolicyDefinition } from './policy.ts';
 export type { ListLimits } from './settings/collections.ts';

@@ -1,4 +1,4 @@
-import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
+import type { Container, EphemeralContainer, PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import type { AdmissionRequest } from './admission-request.ts';
 import { UnsupportedKindError } from './errors.ts';
 
@@ -51,6 +51,34 @@ export function withPodSpec<Resource>(request: AdmissionRequest<Resource>, spec:
     throw new UnsupportedKindError(`a ${request.operation} request has no object to put a PodSpec in`);
   }
   return replaceAt(request.object, path, spec) as Resource;
+}
+
+/** The lists of a PodSpec that hold containers, each with its name in messages. */
+const CONTAINER_LISTS = [
+  ['containers', 'container'],
+  ['initContainers', 'init container'],
+  ['ephemeralContainers', 'ephemeral container'],
+] as const;
+
+/** A container and where it was found. */
+export interface ContainerSite {
+  readonly container: Container | EphemeralContainer;
+  readonly list: (typeof CONTAINER_LISTS)[number][0];
+  readonly index: number;
+  /** For messages: `init container "setup"`. */
+  readonly description: string;
+}
+
+/** All containers of a Pod: ordinary, init and ephemeral ones. */
+export function containersOf(spec: PodSpec): ContainerSite[] {
+  return CONTAINER_LISTS.flatMap(([list, title]) =>
+    (spec[list] ?? []).map((container, index) => ({
+      container,
+      list,
+      index,
+      description: `${title} ${JSON.stringify(container.name)}`,
+    })),
+  );
 }
 
 function pathOf({ kind }: AdmissionRequest): readonly string[] {

@@ -1,7 +1,7 @@
-import { basename, dirname } from 'node:path';
+import { basename, dirname, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { BuildFailure, BuildOptions, BuildResult, Message } from 'esbuild';
+import type { BuildFailure, BuildOptions, BuildResult, Message, Plugin } from 'esbuild';
 import { BuildError } from './errors.ts';
 import { refuseAsync, sandboxRules } from './sandbox.ts';
 
@@ -77,7 +77,23 @@ function options(entry: string): BuildOptions {
     charset: 'utf8',
     treeShaking: true,
     tsconfigRaw: '{}',
-    plugins: [sandboxRules()],
+    plugins: [sandboxRules(), withoutSideEffects(import.meta.resolve('@portcullis/protocol'))],
+  };
+}
+
+/**
+ * Lets whatever is not used of a package stay out of the script: its files do nothing but define. `url` is the package's entry.
+ */
+function withoutSideEffects(url: string): Plugin {
+  const entry = fileURLToPath(url);
+  return {
+    name: 'without-side-effects',
+    setup(build) {
+      build.onResolve({ filter: /^@portcullis\/protocol$/ }, () => ({ path: entry, sideEffects: false }));
+      build.onResolve({ filter: /^\.{1,2}\// }, ({ path, importer, resolveDir }) =>
+        importer.startsWith(dirname(entry) + sep) ? { path: resolve(resolveDir, path), sideEffects: false } : undefined,
+      );
+    },
   };
 }
 
