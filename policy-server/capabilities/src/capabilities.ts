@@ -139,14 +139,14 @@ class Gate {
 
 /** The resource a request reads and the context-aware allow-list must name; `can_i` reads none. */
 function resourceOf(request: CapabilityRequest): ContextAwareResource | undefined {
-  switch (request.type) {
-    case 'KubernetesListResourceNamespace':
-    case 'KubernetesListResourceAll':
-    case 'KubernetesGetResource':
-      return { apiVersion: request.api_version, kind: request.kind };
-    default:
-      return undefined;
+  if (
+    request.type === 'KubernetesListResourceNamespace' ||
+    request.type === 'KubernetesListResourceAll' ||
+    request.type === 'KubernetesGetResource'
+  ) {
+    return { apiVersion: request.api_version, kind: request.kind };
   }
+  return undefined;
 }
 
 function logDenial(log: PolicyLog): (denial: Denial) => void {

@@ -15,16 +15,11 @@ function debugStruct(name: string, source: object, members: Members): string {
 
 function debugValue(value: unknown, type: MemberType): string {
   if (typeof type === 'object') return debugCompound(value, type);
-  switch (type) {
-    case 'string':
-      return debugString(String(value));
-    case 'string-set':
-      return `{${sortedSet(value).map(debugString).join(', ')}}`;
-    case 'string-map':
-      return `{${Array.from(sortedMap(value), ([key, text]) => `${debugString(key)}: ${debugString(text)}`).join(', ')}}`;
-    default:
-      return String(value);
-  }
+  if (type === 'string') return debugString(String(value));
+  if (type === 'string-set') return `{${sortedSet(value).map(debugString).join(', ')}}`;
+  if (type !== 'string-map') return String(value);
+  const entries = Array.from(sortedMap(value), ([key, text]) => `${debugString(key)}: ${debugString(text)}`);
+  return `{${entries.join(', ')}}`;
 }
 
 function debugCompound(value: unknown, type: Exclude<MemberType, string>): string {

@@ -43,15 +43,16 @@ function members(source: object, types: Members): Map<string, YamlNode> {
 function node(value: unknown, type: MemberType): YamlNode {
   if (value === undefined || value === null) return null;
   if (typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return JsonNumber.from(value);
-  if (typeof type === 'object' && 'optional' in type) return node(value, type.optional);
+  if (typeof value !== 'object') return JsonNumber.from(Number(value));
   if (type === 'string-set') return sortedSet(value);
   if (type === 'string-map') return sortedMap(value);
-  if (typeof type === 'object' && 'list' in type && Array.isArray(value)) {
-    return value.map((item) => node(item, type.list));
-  }
-  if (typeof type === 'object' && 'struct' in type && typeof value === 'object') return members(value, type.members);
-  throw new TypeError(`a request holds ${typeof value} where its schema has ${JSON.stringify(type)}`);
+  return typeof type === 'object' ? compoundNode(value, type) : null;
+}
+
+function compoundNode(value: object, type: Exclude<MemberType, string>): YamlNode {
+  if ('optional' in type) return node(value, type.optional);
+  if ('list' in type) return Array.isArray(value) ? value.map((item) => node(item, type.list)) : null;
+  return 'struct' in type ? members(value, type.members) : null;
 }
 
 /** Sets and maps have no order of their own: they are written sorted. */
