@@ -1,0 +1,154 @@
+import type { BrokenPolicy, GroupDefinition, PolicyDefinition, PolicyRun } from '@portcullis/evaluator';
+import { encodeJson } from '@portcullis/protocol';
+import type { GroupEntry, PoliciesEntry, PolicyEntry, PolicySource } from './config/policies/entry.ts';
+import type { LoadedPolicies } from './config/policies/load.ts';
+import { describeError, ServerError } from './errors.ts';
+import type { ModuleCatalogue } from './module-catalogue.ts';
+import type { PolicyTableRow } from './policy-table.ts';
+import { logFor, type Log } from './telemetry/log.ts';
+
+export interface BootstrapOptions {
+  readonly modules: ModuleCatalogue;
+  /** Takes a policy into service; rejects when its settings are refused. */
+  readonly register: (definition: PolicyDefinition | GroupDefinition | BrokenPolicy) => Promise<void>;
+  readonly policyTimeoutMs: number | undefined;
+  readonly continueOnErrors: boolean;
+  readonly log: Log;
+}
+
+/** Why one policy cannot be served; `message` is what its clients are told. */
+interface Failure {
+  readonly id: string;
+  readonly message: string;
+}
+
+interface Served {
+  readonly rows: readonly PolicyTableRow[];
+  readonly failure: Failure | undefined;
+}
+
+/**
+ * Brings all policies into service at once. One that fails costs the others nothing: with `continueOnErrors` its clients are
+ * told why, without it every failure is reported before the server gives up.
+ *
+ * @throws ServerError `policies-broken`
+ */
+export async function bootstrap(
+  policies: LoadedPolicies,
+  options: BootstrapOptions,
+): Promise<readonly PolicyTableRow[]> {
+  const served = await Promise.all(
+    policies.entries.map((entry) => serve(entry, policies.broken.get(entry.id), options)),
+  );
+  const failures = served.flatMap(({ failure }) => failure ?? []);
+  if (failures.length > 0 && !options.continueOnErrors) throw failureReport(failures);
+  const log = logFor(options.log, 'policy_server::bootstrap');
+  for (const { id, message } of failures) {
+    log.error('policy cannot be served', { policy_id: id, error: message });
+    await options.register({ kind: 'broken', id, message });
+  }
+  const rows = served.flatMap((entry) => entry.rows);
+  const evaluable = rows.filter(({ kind }) => kind !== 'group').length;
+  log.info(`${evaluable} policies, ${options.modules.uniqueModules} unique modules`, {
+    policies_count: evaluable,
+    unique_modules: options.modules.uniqueModules,
+    failed: failures.length,
+  });
+  return rows;
+}
+
+function failureReport(failures: readonly Failure[]): ServerError {
+  const details = failures.map(({ id, message }) => `policy '${id}': ${message}`);
+  if (details.length === 1) return new ServerError('policies-broken', details.join(''));
+  return new ServerError('policies-broken', `${details.length} policies cannot be served, listed above`, { details });
+}
+
+async function serve(entry: PoliciesEntry, problem: string | undefined, options: BootstrapOptions): Promise<Served> {
+  const sources = entry.kind === 'policy' ? [entry.source] : [...entry.members.values()];
+  const runs = await Promise.all(sources.map((source) => prepareRun(source, options)));
+  const unprepared = runs.find((run) => 'message' in run);
+  let failure = problem === undefined ? unprepared : { id: entry.id, message: problem };
+  if (failure === undefined) {
+    failure = await register(
+      entry,
+      runs.filter((run) => 'module' in run),
+      options,
+    );
+  }
+  const rows = rowsOf(entry, runs, failure);
+  // Whoever calls a group is told about the group: its broken member makes all of it unservable.
+  return { rows, failure: failure && { id: entry.id, message: failure.message } };
+}
+
+async function prepareRun(source: PolicySource, options: BootstrapOptions): Promise<PolicyRun | Failure> {
+  try {
+    return {
+      policyId: source.id,
+      module: await options.modules.module(source.module),
+      settings: encodeJson(source.settings),
+      timeoutMs: source.timeoutMs ?? options.policyTimeoutMs,
+      allowList: source.allowList,
+      contextAwareResources: source.contextAwareResources,
+    };
+  } catch (error) {
+    return { id: source.id, message: `bootstrap failure: ${source.id}: ${describeError(error)}` };
+  }
+}
+
+async function register(
+  entry: PoliciesEntry,
+  runs: readonly PolicyRun[],
+  options: BootstrapOptions,
+): Promise<Failure | undefined> {
+  try {
+    await options.register(entry.kind === 'policy' ? policyDefinition(entry, runs) : groupDefinition(entry, runs));
+    return undefined;
+  } catch (error) {
+    return { id: entry.id, message: describeError(error) };
+  }
+}
+
+function policyDefinition(entry: PolicyEntry, runs: readonly PolicyRun[]): PolicyDefinition {
+  const [run] = runs;
+  if (run === undefined) throw new Error(`policy '${entry.id}' has no module`);
+  return {
+    kind: 'policy',
+    id: entry.id,
+    run,
+    mode: entry.mode,
+    allowedToMutate: entry.allowedToMutate,
+    ...(entry.message !== undefined && { message: entry.message }),
+  };
+}
+
+function groupDefinition(entry: GroupEntry, runs: readonly PolicyRun[]): GroupDefinition {
+  const names = [...entry.members.keys()];
+  const members = new Map(runs.map((run, index) => [names[index] ?? '', run]));
+  const { id, expression, message, mode } = entry;
+  return { kind: 'group', id, members, expression, message, mode };
+}
+
+function rowsOf(
+  entry: PoliciesEntry,
+  runs: readonly (PolicyRun | Failure)[],
+  failure: Failure | undefined,
+): readonly PolicyTableRow[] {
+  const rowOf = (source: PolicySource, index: number): PolicyTableRow => {
+    const run = runs[index];
+    const module = run !== undefined && 'module' in run ? run.module : undefined;
+    const own = run !== undefined && 'message' in run ? run.message : undefined;
+    return {
+      id: source.id,
+      kind: entry.kind === 'policy' ? 'policy' : 'member',
+      mode: entry.kind === 'policy' ? entry.mode : 'protect',
+      executionMode: module?.mode,
+      sha256: module?.sha256,
+      sizeBytes: module?.sizeBytes,
+      problem: entry.kind === 'policy' ? failure?.message : (own ?? (failure && 'its group cannot be served')),
+    };
+  };
+  if (entry.kind === 'policy') return [rowOf(entry.source, 0)];
+  const blank = { executionMode: undefined, sha256: undefined, sizeBytes: undefined };
+  const group: PolicyTableRow = { id: entry.id, kind: 'group', mode: entry.mode, ...blank, problem: failure?.message };
+  return [group, ...[...entry.members.values()].map(rowOf)];
+}

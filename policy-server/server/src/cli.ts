@@ -1,0 +1,91 @@
+import { writeFile } from 'node:fs/promises';
+import { KUBEWARDEN_VERSION } from '@portcullis/artifact';
+const parseGroupExpression = () => undefined;
+import { parseCommandLine, type Command, type Environment } from './config/command-line.ts';
+import { loadConfig, logConfig } from './config/config.ts';
+import { helpMarkdown, helpText } from './config/help.ts';
+import { ServerError, systemErrorText } from './errors.ts';
+import { formatPolicyTable } from './policy-table.ts';
+import { startServer } from './server.ts';
+import { createLog } from './telemetry/log.ts';
+import { VERSION } from './version.ts';
+
+/** The process around the server, as far as the server may see it. */
+export interface ProcessHost {
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  readonly cpus: number;
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown };
+  /** Milliseconds since the epoch, with a fraction. */
+  readonly wallClockMs: () => number;
+  /** Calls back once, on the first request to stop. */
+  readonly onStop: (listener: (signal: 'SIGTERM' | 'SIGINT') => void) => void;
+}
+
+/** Runs the command line to its end and returns the exit code. A mistake of the operator's is a text, not a stack trace. */
+export async function runCommandLine(host: ProcessHost): Promise<number> {
+  try {
+    await execute(parseCommandLine(host.argv, host.env), host);
+    return 0;
+  } catch (error) {
+    return reportFailure(error, host);
+  }
+}
+
+async function execute(command: Command, host: ProcessHost): Promise<void> {
+  switch (command.kind) {
+    case 'help':
+      host.stdout.write(helpText());
+      return;
+    case 'version':
+      host.stdout.write(`policy-server ${VERSION}\n`);
+      if (command.long) host.stdout.write(`compatible with Kubewarden ${KUBEWARDEN_VERSION}\n`);
+      return;
+    case 'docs':
+      await writeDocs(command.output);
+      return;
+    case 'serve':
+      await serve(command, host);
+  }
+}
+
+async function serve({ flags, given }: Extract<Command, { kind: 'serve' }>, host: ProcessHost): Promise<void> {
+  const config = await loadConfig(flags, given, {
+    cpus: host.cpus,
+    inPod: host.env['KUBERNETES_SERVICE_HOST'] !== undefined,
+    checkExpression: parseGroupExpression,
+  });
+  const { level, format, noColour } = logConfig(flags);
+  const isTerminal = host.stdout.isTTY === true;
+  const write = (text: string): void => void host.stdout.write(text);
+  const log = createLog({ level, format, colour: isTerminal && !noColour, write, nowMs: host.wallClockMs });
+  const server = await startServer(config, { log });
+  if (isTerminal || flags['print-policies']) host.stdout.write(formatPolicyTable(server.policies));
+  const signal = await new Promise<'SIGTERM' | 'SIGINT'>((resolve) => host.onStop(resolve));
+  // A person at a terminal waits for nobody; whoever sends SIGTERM first has to stop sending us requests.
+  await server.close({ delayMs: signal === 'SIGTERM' ? config.shutdownDelayMs : 0 });
+}
+
+async function writeDocs(path: string): Promise<void> {
+  try {
+    await writeFile(path, helpMarkdown());
+  } catch (error) {
+    throw new ServerError('output-unwritable', `cannot write ${path}: ${systemErrorText(error)}`, { cause: error });
+  }
+}
+
+function reportFailure(error: unknown, { stderr }: ProcessHost): number {
+  if (!(error instanceof ServerError)) {
+    const trace = error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(error);
+    stderr.write(`${trace}\nError: internal error, please report it with the lines above\n`);
+    return 1;
+  }
+  if (error.code === 'usage') {
+    stderr.write(`${error.message}\n`);
+    return 2;
+  }
+  for (const detail of error.details) stderr.write(`${detail}\n`);
+  stderr.write(`Error: ${error.message}\n`);
+  return 1;
+}

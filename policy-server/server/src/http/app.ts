@@ -1,0 +1,117 @@
+import type { RequestListener, Server } from 'node:http';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { AdmissionHandler, AdmissionHead } from './admission.ts';
+import { ADMISSION_ROUTES, emptyAnswer, errorAnswer, type AdmissionRoute, type Answer } from './answer.ts';
+import { BodyBudget, BodyError, receiveBody, type ReceivedBody } from './body.ts';
+
+export interface AppOptions {
+  readonly handler: AdmissionHandler;
+  readonly maxBodyBytes: number;
+  /** Makes the plain or TLS server the app answers on. */
+  readonly createServer: (listener: RequestListener) => Server;
+  /** True while the server is going away: connections are then closed after their answer. */
+  readonly isDraining: () => boolean;
+  /** Told about faults that are ours, with everything there is to know. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Bodies being received, all together, may take this many times the limit of one. */
+const BODY_BUDGET_FACTOR = 32;
+const MAX_ID_LENGTH = 65_536; // beyond Node's own limit on a request's head: the router imposes none of its own
+
+const ADMISSION_PATH = /^\/(?:validate|audit|validate_raw)\/[^/?]+(?:\?|$)/;
+
+/** The admission API on fastify: routes, bodies and headers; what to answer is the handler's business. */
+export function createApp(options: AppOptions): FastifyInstance {
+  const app = fastify({
+    serverFactory: (listener) => options.createServer(listener),
+    logger: false,
+    // The id is decoded after routing and not by the router, which would refuse `%zz` and split at an encoded slash.
+    rewriteUrl: (request) => (request.url ?? '/').replaceAll('%', '%25'),
+    routerOptions: { maxParamLength: MAX_ID_LENGTH },
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+  });
+  const budget = new BodyBudget(options.maxBodyBytes * BODY_BUDGET_FACTOR);
+  acceptAnyContentType(app);
+  for (const route of ADMISSION_ROUTES) addAdmissionRoute(app, route, { ...options, budget });
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = ADMISSION_PATH.test(request.originalUrl);
+    return send(reply, allowed ? emptyAnswer(405, { allow: 'POST' }) : emptyAnswer(404));
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    if (options.isDraining()) reply.header('connection', 'close');
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    options.onFault(error);
+    return send(reply, errorAnswer(500, 'Something went wrong'));
+  });
+  return app;
+}
+
+/** Bodies are received by the routes themselves, so that their limits and texts are ours. */
+function acceptAnyContentType(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+}
+
+function addAdmissionRoute(
+  app: FastifyInstance,
+  route: AdmissionRoute,
+  { handler, maxBodyBytes, budget }: AppOptions & { budget: BodyBudget },
+): void {
+  app.post<{ Params: { id: string } }>(`/${route}/:id`, {
+    // Before the body is looked at, also by fastify, which has its own words for odd content types.
+    onRequest: async (request, reply) => {
+      if (request.params.id === '') return send(reply, emptyAnswer(404));
+      const refusal = handler.refuse(headOf(route, request));
+      return refusal === undefined ? undefined : send(reply, refusal);
+    },
+    handler: async (request, reply) => {
+      const head = headOf(route, request);
+      const received = await receive(request, { maxBytes: maxBodyBytes, budget });
+      if ('failure' in received) return send(reply, handler.refuseBody(head, received.failure));
+      using body = received;
+      return send(reply, await handler.decide(head, body.bytes, disconnectSignal(reply)));
+    },
+  });
+}
+
+function headOf(route: AdmissionRoute, request: FastifyRequest<{ Params: { id: string } }>): AdmissionHead {
+  return {
+    route,
+    target: request.originalUrl,
+    idSegment: request.params.id,
+    contentType: request.headers['content-type'],
+  };
+}
+
+async function receive(
+  request: FastifyRequest,
+  limits: { maxBytes: number; budget: BodyBudget },
+): Promise<ReceivedBody | BodyError> {
+  const header = request.headers['content-length'];
+  try {
+    return await receiveBody(request.raw, {
+      ...limits,
+      contentLength: header === undefined ? undefined : Number(header),
+    });
+  } catch (error) {
+    if (error instanceof BodyError) return error;
+    throw error;
+  }
+}
+
+/** Aborts when the client goes away before it has its answer: nobody is left to evaluate for. */
+function disconnectSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  // As bytes: fastify would add a charset to the content type of a text.
+  return reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body));
+}

@@ -1,0 +1,81 @@
+import type { Readable } from 'node:stream';
+
+/** Why a body could not be had. */
+export type BodyFailure = 'too-large' | 'overloaded' | 'disconnected';
+
+export class BodyError extends Error {
+  readonly failure: BodyFailure;
+
+  constructor(failure: BodyFailure) {
+    super(`request body: ${failure}`);
+    this.failure = failure;
+  }
+}
+
+/**
+ * Memory for bodies that are being received. One client may send many large bodies at once, slowly: each is within its own
+ * limit, all of them together must be too.
+ */
+export class BodyBudget {
+  readonly #maxBytes: number;
+  #usedBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  take(bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.#maxBytes) return false;
+    this.#usedBytes += bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.#usedBytes -= bytes;
+  }
+}
+
+/** A received body; whoever holds it gives its bytes back to the budget once it is no longer needed. */
+export interface ReceivedBody extends Disposable {
+  readonly bytes: Uint8Array;
+}
+
+/** Receives a whole body of at most `maxBytes` bytes. Rejects with {@link BodyError}; the rest is then read and dropped. */
+export async function receiveBody(
+  stream: Readable,
+  limits: { maxBytes: number; budget: BodyBudget; contentLength: number | undefined },
+): Promise<ReceivedBody> {
+  if ((limits.contentLength ?? 0) > limits.maxBytes) throw drop(stream, 'too-large');
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      stream.on('data', (chunk: Buffer) => {
+        if (length + chunk.length > limits.maxBytes) reject(drop(stream, 'too-large'));
+        else if (!limits.budget.take(chunk.length)) reject(drop(stream, 'overloaded'));
+        else {
+          length += chunk.length;
+          chunks.push(chunk);
+        }
+      });
+      stream.once('end', resolve);
+      stream.once('error', () => reject(new BodyError('disconnected')));
+      stream.once('close', () => reject(new BodyError('disconnected')));
+    });
+  } catch (error) {
+    limits.budget.giveBack(length);
+    throw error;
+  }
+  return { bytes: Buffer.concat(chunks, length), [Symbol.dispose]: () => limits.budget.giveBack(length) };
+}
+
+/** Reading on without keeping anything lets the client finish sending and see the answer. */
+function drop(stream: Readable, failure: BodyFailure): BodyError {
+  stream.removeAllListeners('data');
+  stream.resume();
+  return new BodyError(failure);
+}

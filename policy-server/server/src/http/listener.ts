@@ -1,0 +1,71 @@
+import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { ServerError, systemErrorText } from '../errors.ts';
+import { logFor, type Log } from '../telemetry/log.ts';
+import { loadAuthorities, loadKeyPair, secureContextOptions, type TlsFiles, type TlsMaterial } from './tls/material.ts';
+import { certificateFields, TlsReloader } from './tls/reloader.ts';
+
+/** API servers keep idle connections for 90 s; the end that gives up first must be theirs, or requests race with the close. */
+const KEEP_ALIVE_MS = 120_000;
+/** A request that takes longer to arrive than an API server ever waits for its answer is an attack on our sockets. */
+const RECEIVE_TIMEOUT_MS = 30_000;
+const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: RECEIVE_TIMEOUT_MS } as const;
+
+/** How to listen: what the app's server is made with, and what keeps its certificates fresh. */
+export interface Transport extends Disposable {
+  readonly scheme: 'http' | 'https';
+  createServer(listener: RequestListener): Server;
+}
+
+/** Reads certificates, if any, and checks them before a port is opened. */
+export async function createTransport(
+  files: TlsFiles | undefined,
+  log: Log,
+  timing: { pollMs?: number; settleMs?: number } = {},
+): Promise<Transport> {
+  if (files === undefined) {
+    const createServer = (listener: RequestListener): Server => createPlainServer(LIMITS, listener);
+    return { scheme: 'http', createServer, [Symbol.dispose]() {} };
+  }
+  const material = await loadMaterial(files, log);
+  let reloader: TlsReloader | undefined;
+  return {
+    scheme: 'https',
+    createServer(listener) {
+      const requestCert = files.clientCaFiles.length > 0;
+      const context = secureContextOptions(material);
+      const server = createTlsServer({ ...LIMITS, ...context, requestCert, rejectUnauthorized: requestCert }, listener);
+      const apply = (renewed: TlsMaterial): void => server.setSecureContext(secureContextOptions(renewed));
+      reloader = new TlsReloader(material, { files, apply, log, ...timing });
+      return server;
+    },
+    [Symbol.dispose]: () => reloader?.[Symbol.dispose](),
+  };
+}
+
+async function loadMaterial(files: TlsFiles, log: Log): Promise<TlsMaterial> {
+  const tlsLog = logFor(log, 'policy_server::tls');
+  const pair = await loadKeyPair(files);
+  const authorities = await loadAuthorities(files, (file, count) => {
+    tlsLog.warn('client CA certificates that cannot be parsed are skipped', { file, count });
+  });
+  tlsLog.info('TLS certificate loaded', { ...certificateFields(pair.leaf), client_authorities: authorities.length });
+  return { pair, authorities };
+}
+
+/** Opens a listener. @throws ServerError `listen-failed` */
+export async function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      const text = `${systemErrorText(error)}: cannot listen on ${host}:${port}`;
+      reject(new ServerError('listen-failed', text, { cause: error }));
+    });
+    server.listen({ host, port }, resolve);
+  });
+  server.removeAllListeners('error');
+  const address = server.address();
+  if (address === null || typeof address === 'string')
+    throw new Error(`expected a TCP address, got ${String(address)}`);
+  return address;
+}

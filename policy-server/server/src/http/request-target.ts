@@ -1,0 +1,52 @@
+/**
+ * The policy id of a path segment. It is percent-decoded after routing, so `group%2Fmember` is one segment; escapes that are
+ * none stay as they are. `undefined` when the bytes are not UTF-8.
+ */
+export function decodePolicyId(segment: string): string | undefined {
+  // Node hands out the request target as Latin-1: one character is one byte.
+  const bytes: number[] = [];
+  for (let index = 0; index < segment.length; index++) {
+    const escape = segment[index] === '%' ? /^%[0-9a-f]{2}/i.exec(segment.slice(index, index + 3)) : null;
+    if (escape === null) {
+      bytes.push(segment.charCodeAt(index));
+    } else {
+      bytes.push(Number.parseInt(escape[0].slice(1), 16));
+      index += 2;
+    }
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+const DURATION_UNITS_MS = new Map([
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+  ['ms', 1],
+]);
+
+/**
+ * How long the client will wait, from the query the API server appends (`?timeout=10s`, a Go duration); `undefined` when it
+ * does not say, or says it in a way we do not read.
+ */
+export function clientTimeoutMs(target: string): number | undefined {
+  const query = /\?(.*)$/s.exec(target)?.[1];
+  if (query === undefined) return undefined;
+  const text = new URLSearchParams(query).get('timeout') ?? '';
+  if (!/^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h)){1,4}$/.test(text)) return undefined;
+  let totalMs = 0;
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
+    totalMs += Number(amount) * (DURATION_UNITS_MS.get(unit ?? '') ?? 0);
+  }
+  return totalMs > 0 ? totalMs : undefined;
+}
+
+const JSON_MEDIA_TYPE = /^application\/(?:json|[^\s;,/]+\+json)[ \t]*(?:;.*)?$/i;
+
+/** `application/json` or `application/*+json`, with any parameters. */
+export function isJsonContentType(contentType: string | undefined): boolean {
+  return contentType !== undefined && JSON_MEDIA_TYPE.test(contentType.trim());
+}

@@ -1,0 +1,62 @@
+import { readFile, stat } from 'node:fs/promises';
+import type { SecureContextOptions } from 'node:tls';
+import { ServerError, systemErrorText } from '../../errors.ts';
+import { parseAuthorities, parseKeyPair, type KeyPair } from './pem.ts';
+
+/** Where certificates and keys are; CA files present = clients must present a certificate (mTLS). */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly clientCaFiles: readonly string[];
+}
+
+/** What is, or could be, in force. */
+export interface TlsMaterial {
+  readonly pair: KeyPair;
+  readonly authorities: readonly string[];
+}
+
+const MAX_PEM_BYTES = 4 * 1024 * 1024;
+
+export async function loadKeyPair({ certFile, keyFile }: TlsFiles): Promise<KeyPair> {
+  const [certificates, key] = await Promise.all([readPem(certFile), readPem(keyFile)]);
+  return parseKeyPair(certificates, key);
+}
+
+/** All client CAs of all files together. Not one usable certificate is an error: nobody could connect. */
+export async function loadAuthorities(
+  { clientCaFiles }: TlsFiles,
+  onSkipped: (file: string, count: number) => void,
+): Promise<readonly string[]> {
+  const authorities: string[] = [];
+  for (const file of clientCaFiles) {
+    const { certificates, skipped } = parseAuthorities(await readPem(file));
+    if (skipped > 0) onSkipped(file, skipped);
+    authorities.push(...certificates);
+  }
+  if (clientCaFiles.length > 0 && authorities.length === 0) {
+    const files = clientCaFiles.join(', ');
+    throw new ServerError('tls-invalid', `no usable client CA certificate – expected at least one in ${files}`);
+  }
+  return authorities;
+}
+
+/**
+ * Options of a TLS context. Any listed CA is a trust anchor, intermediates too: operators list the CA that signs their
+ * clients, which need not be a root.
+ */
+export function secureContextOptions({ pair, authorities }: TlsMaterial): SecureContextOptions {
+  const base = { cert: pair.certificates, key: pair.key, minVersion: 'TLSv1.2' } as const;
+  return authorities.length === 0 ? base : { ...base, ca: [...authorities], allowPartialTrustChain: true };
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_PEM_BYTES) throw new ServerError('tls-invalid', `${path}: larger than ${MAX_PEM_BYTES} bytes`);
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof ServerError) throw error;
+    throw new ServerError('tls-invalid', `cannot read ${path}: ${systemErrorText(error)}`, { cause: error });
+  }
+}

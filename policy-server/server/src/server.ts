@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { loadModule } from '@portcullis/artifact';
+import { createCapabilities, createDnsHandler } from '@portcullis/capabilities';
+import { createEvaluator, EvaluationEnvironment, type Evaluator } from '@portcullis/evaluator';
+import { bootstrap } from './bootstrap.ts';
+import type { ServerConfig } from './config/config.ts';
+import { describeError } from './errors.ts';
+import { createAdmissionHandler } from './http/admission.ts';
+import { createApp } from './http/app.ts';
+import { createTransport, listen, type Transport } from './http/listener.ts';
+import { createReadinessServer } from './http/readiness.ts';
+import { drain } from './http/shutdown.ts';
+import { ModuleCatalogue } from './module-catalogue.ts';
+import type { PolicyTableRow } from './policy-table.ts';
+import { logFor, type Log } from './telemetry/log.ts';
+import { createDenialLog, createPolicyLog, logEvaluatorEvents } from './telemetry/policy-log.ts';
+
+/** A module larger than this is no policy anybody would load. */
+const MAX_MODULE_BYTES = 256 * 1024 * 1024;
+
+/** Where a listener can be reached. */
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A server that decides requests until it is closed. */
+export interface RunningServer extends AsyncDisposable {
+  readonly scheme: 'http' | 'https';
+  readonly apiAddress: ListenAddress;
+  readonly readinessAddress: ListenAddress;
+  readonly policies: readonly PolicyTableRow[];
+  /** Turns readiness false, serves on for `delayMs`, lets requests in flight finish, and stops. */
+  close(options?: { readonly delayMs?: number }): Promise<void>;
+}
+
+export interface ServerParts {
+  readonly log: Log;
+  /** Milliseconds, monotonic. @default performance.now */
+  readonly nowMs?: () => number;
+}
+
+/**
+ * Starts everything: the evaluator, all policies, the admission API and, last of all, the readiness probe, which therefore
+ * answers only once every policy can.
+ *
+ * @throws ServerError for what the operator can put right
+ */
+export async function startServer(config: ServerConfig, parts: ServerParts): Promise<RunningServer> {
+  await using cleanup = new AsyncDisposableStack();
+  announce(config, parts.log);
+  const transport = cleanup.use(await createTransport(config.tls, parts.log));
+  cleanup.use(logEvaluatorEvents(parts.log));
+  const evaluator = startEvaluator(config, parts.log);
+  cleanup.defer(() => evaluator.close());
+  const { environment, policies } = await loadEnvironment(config, { evaluator, log: parts.log });
+  const state = { ready: true };
+  const app = createAdmissionApp(config, { ...parts, environment, transport, state });
+  await app.ready();
+  cleanup.defer(() => drain(app.server, 0));
+  const apiAddress = await listen(app.server, config.address, config.port);
+  const readiness = createReadinessServer(() => state.ready);
+  cleanup.defer(() => drain(readiness, 0));
+  const readinessAddress = await listen(readiness, config.address, config.readinessPort);
+  const { scheme } = transport;
+  logListeners(parts.log, { scheme, apiAddress, readinessAddress });
+  const resources = cleanup.move();
+  const stop = async (delayMs: number): Promise<void> => {
+    state.ready = false;
+    await sleep(delayMs);
+    await drain(app.server, config.shutdownGraceMs);
+    await resources.disposeAsync();
+  };
+  let closing: Promise<void> | undefined;
+  const close = ({ delayMs = 0 } = {}): Promise<void> => (closing ??= stop(delayMs));
+  return { scheme, apiAddress, readinessAddress, policies, close, [Symbol.asyncDispose]: close };
+}
+
+function announce(config: ServerConfig, log: Log): void {
+  const server = logFor(log, 'policy_server');
+  for (const notice of config.notices) server.warn(notice);
+  for (const warning of config.policies.warnings) server.warn(warning);
+  const { policyTimeoutMs } = config;
+  if (policyTimeoutMs === undefined) server.warn('policy timeout protection is disabled');
+  else {
+    server.info('policy timeout protection is enabled', { execution_limit_seconds: policyTimeoutMs / 1000 });
+  }
+}
+
+function startEvaluator(config: ServerConfig, log: Log): Evaluator {
+  return createEvaluator({
+    workers: config.workers,
+    hostCalls: createCapabilities({
+      handlers: { DNSLookupHost: createDnsHandler() },
+      log: createPolicyLog(log),
+      onDenied: createDenialLog(log),
+    }),
+    ...(config.memoryPages !== undefined && { limits: { memoryPages: config.memoryPages } }),
+    ...(config.cacheDir !== undefined && { cacheDir: config.cacheDir }),
+  });
+}
+
+async function loadEnvironment(
+  config: ServerConfig,
+  { evaluator, log }: { evaluator: Evaluator; log: Log },
+): Promise<{ environment: EvaluationEnvironment; policies: readonly PolicyTableRow[] }> {
+  const { alwaysAcceptNamespace } = config;
+  const environment = new EvaluationEnvironment(evaluator, {
+    ...(alwaysAcceptNamespace !== undefined && { alwaysAcceptNamespace }),
+  });
+  const modules = new ModuleCatalogue({
+    load: (location) => loadModule(location, { maxBytes: MAX_MODULE_BYTES }),
+    prepare: (bytes, mode) => evaluator.prepare(bytes, mode),
+    log,
+  });
+  const register = environment.register.bind(environment);
+  const { policyTimeoutMs, continueOnErrors } = config;
+  const policies = await bootstrap(config.policies, { modules, register, policyTimeoutMs, continueOnErrors, log });
+  return { environment, policies };
+}
+
+interface AdmissionParts extends ServerParts {
+  readonly environment: EvaluationEnvironment;
+  readonly transport: Transport;
+  readonly state: { readonly ready: boolean };
+}
+
+function createAdmissionApp(config: ServerConfig, { environment, transport, state, log, nowMs }: AdmissionParts) {
+  const evaluate = environment.evaluate.bind(environment);
+  const http = logFor(log, 'policy_server::http');
+  return createApp({
+    handler: createAdmissionHandler({ evaluate, log, nowMs: nowMs ?? (() => performance.now()) }),
+    maxBodyBytes: config.maxBodyBytes,
+    createServer: (listener) => transport.createServer(listener),
+    isDraining: () => !state.ready,
+    onFault: (error) => http.error('internal error', { error: describeError(error) }),
+  });
+}
+
+function logListeners(
+  log: Log,
+  at: { scheme: string; apiAddress: ListenAddress; readinessAddress: ListenAddress },
+): void {
+  const server = logFor(log, 'policy_server');
+  server.info('admission API is listening', { url: formatUrl(at.scheme, at.apiAddress) });
+  server.info('readiness probe is listening', { url: `${formatUrl('http', at.readinessAddress)}/readiness` });
+}
+
+/** An address as a URL people can paste. */
+export function formatUrl(scheme: string, { address, port }: ListenAddress): string {
+  return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}`;
+}

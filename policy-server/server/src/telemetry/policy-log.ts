@@ -1,0 +1,67 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Denial, PolicyLog } from '@portcullis/capabilities';
+import type { EvaluatorEvents } from '@portcullis/evaluator';
+import { logFor, type Log } from './log.ts';
+
+/** Longest text one policy may put into one log line: a policy must not be able to fill the disk faster than others. */
+const MAX_TEXT_LENGTH = 8192;
+const TARGET = 'policy_log';
+
+/** Takes what policies say through the tracing capability. */
+export function createPolicyLog(log: Log): PolicyLog {
+  return ({ policyId, level, message, data }) => {
+    const fields = { policy_id: policyId, data: data === undefined ? undefined : bounded(data) };
+    log.write({ level, target: TARGET, message: bounded(message), fields });
+  };
+}
+
+/** Reports a policy that reached for something it was not granted. */
+export function createDenialLog(log: Log): (denial: Denial) => void {
+  const capabilities = logFor(log, 'policy_server::capabilities');
+  return ({ policyId, capability, resource, allowed }) => {
+    const message =
+      resource === undefined
+        ? "Policy tried to use a host capability it doesn't have access to"
+        : "Policy tried to access a Kubernetes resource it doesn't have access to";
+    capabilities.error(message, {
+      policy: policyId,
+      capability,
+      resource: resource && `${resource.apiVersion}/${resource.kind}`,
+      allowed_capabilities: JSON.stringify(allowed),
+    });
+  };
+}
+
+/** Logs what guests print (consoles, stderr) and what happens to threads, until disposed. */
+export function logEvaluatorEvents(log: Log): Disposable {
+  const evaluator = logFor(log, 'policy_server::evaluator');
+  const subscriptions = [
+    on('guest-logged', ({ policyId, uid, level, message }) => {
+      log.write({
+        level,
+        target: TARGET,
+        message: bounded(message),
+        fields: { policy_id: policyId, request_uid: uid },
+      });
+    }),
+    on('timed-out', ({ policyId, operation }) => {
+      evaluator.warn('policy exceeded its execution time', { policy_id: policyId, operation });
+    }),
+    on('thread-replaced', ({ policyId, reason, runAgain }) => {
+      evaluator.warn('worker thread replaced', { policy_id: policyId, reason, run_again: runAgain });
+    }),
+  ];
+  return { [Symbol.dispose]: () => subscriptions.forEach((end) => end()) };
+}
+
+function on<Name extends keyof EvaluatorEvents>(name: Name, listener: (event: EvaluatorEvents[Name]) => void) {
+  const channel = `portcullis:${String(name)}`;
+  // The channel's name fixes the type of what is published on it.
+  const onMessage = (message: unknown): void => listener(message as EvaluatorEvents[Name]);
+  subscribe(channel, onMessage);
+  return () => void unsubscribe(channel, onMessage);
+}
+
+function bounded(text: string): string {
+  return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}… (${text.length} characters)` : text;
+}
