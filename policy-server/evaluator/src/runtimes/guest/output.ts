@@ -2,11 +2,13 @@ import { GuestStop } from './stop.ts';
 
 const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
+const SMALLEST_BUFFER = 1024;
+
 /** What a guest wrote to one of its streams; a guest that writes past the limit is stopped. */
 export class CapturedOutput {
   readonly #name: string;
   readonly #maxBytes: number;
-  readonly #chunks: Uint8Array[] = [];
+  #buffer = new Uint8Array();
   #size = 0;
 
   constructor(name: string, maxBytes: number) {
@@ -14,23 +16,21 @@ export class CapturedOutput {
     this.#maxBytes = maxBytes;
   }
 
-  /** Copies `bytes`, which may be a window onto the guest's memory. */
+  /** Copies `bytes`, which may be a window onto the guest's memory. Kept in one buffer: single bytes must not cost an object each. */
   append(bytes: Uint8Array): void {
-    checkSize(this.#name, this.#size + bytes.length, this.#maxBytes);
-    // Empty writes would cost an array slot each without ever reaching the limit.
-    if (bytes.length === 0) return;
-    this.#size += bytes.length;
-    this.#chunks.push(bytes.slice());
+    const size = this.#size + bytes.length;
+    checkSize(this.#name, size, this.#maxBytes);
+    if (size > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(size, 2 * this.#buffer.length, SMALLEST_BUFFER));
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#size);
+    this.#size = size;
   }
 
   bytes(): Uint8Array {
-    const out = new Uint8Array(this.#size);
-    let offset = 0;
-    for (const chunk of this.#chunks) {
-      out.set(chunk, offset);
-      offset += chunk.length;
-    }
-    return out;
+    return this.#buffer.slice(0, this.#size);
   }
 
   /** The text without surrounding white space; what is not UTF-8 becomes U+FFFD. */

@@ -94,7 +94,8 @@ function consoleFunctions({ memory, limits, host }: Guest) {
   let written = 0;
   return {
     __console_log(pointer: number, length: number): void {
-      written += length >>> 0;
+      // An empty line counts as well, or a guest could log without end.
+      written += (length >>> 0) + 1;
       checkSize('console output', written, limits.maxOutputBytes);
       host.log('info', memory.text(pointer, length));
     },

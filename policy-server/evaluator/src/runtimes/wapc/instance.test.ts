@@ -447,6 +447,10 @@ test('what a guest may put out and ask is bounded', async (t) => {
       "the policy's console output exceeds the limit of 4096 bytes",
     ],
     [
+      '(loop $l (call $log (i32.const 0) (i32.const 0)) (br $l)) (i32.const 1)',
+      "the policy's console output exceeds the limit of 4096 bytes",
+    ],
+    [
       '(i32.store (i32.const 1004) (i32.const 1000)) (loop $l (drop (call $fd_write (i32.const 2) (i32.const 1000) (i32.const 1) (i32.const 1008))) (br $l)) (i32.const 1)',
       "the policy's standard error exceeds the limit of 4096 bytes",
     ],
