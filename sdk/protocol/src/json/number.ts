@@ -68,22 +68,11 @@ function canonicalNumber(literal: string): string {
   return formatFloat(float);
 }
 
-/** Shortest digits that round-trip; plain notation from 1e-5 up to 1e16, always with `.0` or an exponent. */
+/** Shortest digits that round-trip; plain notation from 1e-5 up to 1e16, always with a point or an exponent. */
 function formatFloat(value: number): string {
   if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
-  const [mantissa = '', exponentText = ''] = Math.abs(value).toExponential().split('e');
-  const digits = mantissa.replace('.', '');
-  const exponent = Number(exponentText);
-  return (value < 0 ? '-' : '') + placePoint(digits, exponent);
-}
-
-function placePoint(digits: string, exponent: number): string {
-  const point = exponent + 1;
-  if (point > 16 || point <= -5) {
-    const fraction = digits.length > 1 ? `.${digits.slice(1)}` : '';
-    return `${digits.slice(0, 1)}${fraction}e${exponent < 0 ? '' : '+'}${exponent}`;
-  }
-  if (point <= 0) return `0.${'0'.repeat(-point)}${digits}`;
-  if (digits.length <= point) return `${digits}${'0'.repeat(point - digits.length)}.0`;
-  return `${digits.slice(0, point)}.${digits.slice(point)}`;
+  const size = Math.abs(value);
+  if (size < 1e-5 || size >= 1e16) return value.toExponential();
+  const plain = String(value);
+  return plain.includes('.') ? plain : `${plain}.0`;
 }

@@ -9,7 +9,7 @@ export type JsonObject = Map<string, JsonValue>;
 
 /** Compact JSON with the keys of every object in the order of their UTF-8 bytes: what policies are handed. */
 export function stringifyJson(value: JsonValue): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return quote(value);
   if (value === null || typeof value === 'boolean') return String(value);
   if (value instanceof JsonNumber) return value.text;
   return Array.isArray(value) ? stringifyList(value) : stringifyObject(value);
@@ -18,6 +18,16 @@ export function stringifyJson(value: JsonValue): string {
 /** {@link stringifyJson} as UTF-8. */
 export function encodeJson(value: JsonValue): Uint8Array {
   return encodeUtf8(stringifyJson(value));
+}
+
+/** Most strings are short and plain; asking `JSON.stringify` for each costs more than looking. */
+function quote(text: string): string {
+  if (text.length > 40) return JSON.stringify(text);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x20 || unit === 0x22 || unit === 0x5c || unit >= 0xd800) return JSON.stringify(text);
+  }
+  return `"${text}"`;
 }
 
 function stringifyList(items: readonly JsonValue[]): string {
@@ -29,7 +39,7 @@ function stringifyList(items: readonly JsonValue[]): string {
 function stringifyObject(object: JsonObject): string {
   let text = '{';
   for (const key of sortedKeys(object)) {
-    const member = `${JSON.stringify(key)}:${stringifyJson(object.get(key) ?? null)}`;
+    const member = `${quote(key)}:${stringifyJson(object.get(key) ?? null)}`;
     text += text.length === 1 ? member : `,${member}`;
   }
   return `${text}}`;
