@@ -1,0 +1,108 @@
+import { Document, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import { RegoNumber, RegoObject, RegoSet, type RegoValue } from '../value.ts';
+import { printValue } from '../value-text.ts';
+import { formatFloat } from './go/float.ts';
+import { looksLikeAnother } from './yaml-scalar.ts';
+
+/** YAML in the layout of go-yaml v3: two spaces, keys in natural order, no line is folded. */
+export function printYaml(value: RegoValue): string {
+  // The failsafe schema quotes nothing on its own account: what needs quotes for its meaning gets them here.
+  const document = new Document(null, { schema: 'failsafe' });
+  document.contents = nodeOf(value) as never;
+  return document.toString({ lineWidth: 0, singleQuote: true });
+}
+
+function nodeOf(value: RegoValue): Scalar | YAMLMap | YAMLSeq {
+  if (typeof value === 'string') return textNode(value);
+  if (value === null || typeof value === 'boolean') return plainNode(String(value));
+  if (value instanceof RegoNumber) return plainNode(numberText(value.text));
+  if (value instanceof RegoObject) return mapNode(value);
+  const sequence = new YAMLSeq();
+  sequence.items = (value instanceof RegoSet ? value.sorted() : value).map(nodeOf);
+  sequence.flow = sequence.items.length === 0;
+  return sequence;
+}
+
+function mapNode(object: RegoObject): YAMLMap {
+  const map = new YAMLMap();
+  const members = [...object.entries()].map(
+    ([key, member]) => [typeof key === 'string' ? key : printValue(key, 'json'), member] as const,
+  );
+  members.sort(([a], [b]) => compareNaturally(a, b));
+  map.items = members.map(([key, member]) => new Pair(textNode(key), nodeOf(member)));
+  map.flow = map.items.length === 0;
+  return map;
+}
+
+function textNode(text: string): Scalar {
+  const node = new Scalar(text);
+  if (text.includes('\n')) node.type = 'BLOCK_LITERAL';
+  else node.type = looksLikeAnother(text) ? 'QUOTE_DOUBLE' : 'PLAIN';
+  return node;
+}
+
+function plainNode(text: string): Scalar {
+  const node = new Scalar(text);
+  node.type = 'PLAIN';
+  return node;
+}
+
+const MIN_I64 = -(2n ** 63n);
+const MAX_U64 = 2n ** 64n - 1n;
+
+function numberText(text: string): string {
+  if (/^-?\d{1,20}$/.test(text)) {
+    const integer = BigInt(text);
+    if (integer >= MIN_I64 && integer <= MAX_U64) return text;
+  }
+  const float = Number(text);
+  if (!Number.isFinite(float)) return float < 0 ? '-.inf' : '.inf';
+  return (float < 0 ? '-' : '') + formatFloat(float, 'g', -1);
+}
+
+/** go-yaml's order of keys: letters after everything else, runs of digits by their number. */
+function compareNaturally(a: string, b: string): number {
+  const [left, right] = [Array.from(a), Array.from(b)];
+  let afterDigit = false;
+  for (let i = 0; i < left.length && i < right.length; i++) {
+    const [x = '', y = ''] = [left[i], right[i]];
+    if (x === y) {
+      afterDigit = isDigit(x);
+      continue;
+    }
+    const [xIsLetter, yIsLetter] = [/\p{L}/u.test(x), /\p{L}/u.test(y)];
+    if (xIsLetter && yIsLetter) return comparePlainly(x, y);
+    if (xIsLetter || yIsLetter) return (afterDigit ? xIsLetter : yIsLetter) ? -1 : 1;
+    return compareNumbers(left, right, i);
+  }
+  return left.length - right.length;
+}
+
+/** Both texts are the same up to `start`. */
+function compareNumbers(left: readonly string[], right: readonly string[], start: number): number {
+  const x = digitsFrom(left, start);
+  const y = digitsFrom(right, start);
+  let before = start;
+  while (before > 0 && isDigit(left[before - 1] ?? '')) before--;
+  const isInside = left.slice(before, start).some((digit) => digit !== '0');
+  // Behind other digits zeros count, in front they do not.
+  const [xs, ys] = isInside ? [x, y] : [x.replace(/^0+/, ''), y.replace(/^0+/, '')];
+  if (xs.length !== ys.length) return xs.length - ys.length;
+  if (xs !== ys) return comparePlainly(xs, ys);
+  if (x.length !== y.length) return x.length - y.length;
+  return comparePlainly(left[start] ?? '', right[start] ?? '');
+}
+
+function digitsFrom(symbols: readonly string[], start: number): string {
+  let end = start;
+  while (isDigit(symbols[end] ?? '')) end++;
+  return symbols.slice(start, end).join('');
+}
+
+function isDigit(symbol: string): boolean {
+  return /^\p{Nd}$/u.test(symbol);
+}
+
+function comparePlainly(a: string, b: string): number {
+  return (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0) || Number(a > b) - Number(a < b);
+}
