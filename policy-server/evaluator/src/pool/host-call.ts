@@ -1,7 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
-import type { HostCall } from '@portcullis/protocol';
-import type { GuestHost, GuestLimits } from '../runtimes/runtime.ts';
+import type { GuestHost } from '../runtimes/runtime.ts';
 import { type MessageToHost, type MessageToThread, ownBytes } from './messages.ts';
 import type { Turns } from './turns.ts';
 
@@ -17,7 +16,6 @@ interface Seat {
   readonly seat: number;
   readonly abandon: () => void;
   waiting: PromiseWithResolvers<Uint8Array> | undefined;
-  hostCalls: number;
   logLines: number;
 }
 
@@ -32,17 +30,16 @@ export interface SeatedGuest {
 /**
  * The worker thread's end of the way from guest to host. A guest that asks is suspended by its runtime until the promise
  * settles; meanwhile the thread belongs to others. Sleeping takes the same way, so the main thread always knows who waits.
+ * How often and how much a guest may ask is for its runtime to bound, before anything is copied out of its memory.
  */
 export class HostBridge {
   readonly #port: MessagePort;
   readonly #turns: Turns;
-  readonly #limits: GuestLimits;
   readonly #seats = new Map<number, Seat>();
 
-  constructor(port: MessagePort, turns: Turns, limits: GuestLimits) {
+  constructor(port: MessagePort, turns: Turns) {
     this.#port = port;
     this.#turns = turns;
-    this.#limits = limits;
     port.on('message', (message: MessageToThread) => this.#receive(message));
   }
 
@@ -53,7 +50,6 @@ export class HostBridge {
       seat: seatNumber,
       abandon: abandoned.resolve,
       waiting: undefined,
-      hostCalls: 0,
       logLines: 0,
     };
     this.#seats.set(evaluationId, seat);
@@ -67,7 +63,6 @@ export class HostBridge {
   #hostFor(seat: Seat): GuestHost {
     return {
       hostCall: async (call) => {
-        this.#admit(seat, call);
         const own = { ...call, payload: ownBytes(call.payload) };
         return this.#ask(seat, { kind: 'host-call', evaluationId: seat.evaluationId, call: own }, own.payload.buffer);
       },
@@ -90,18 +85,6 @@ export class HostBridge {
         randomFillSync(bytes);
       },
     };
-  }
-
-  #admit(seat: Seat, call: HostCall): void {
-    const { maxHostCalls, maxHostCallBytes } = this.#limits;
-    if (++seat.hostCalls > maxHostCalls) {
-      throw new Error(`host call refused: an evaluation may make at most ${maxHostCalls} host calls`);
-    }
-    const names = call.binding.length + call.namespace.length + call.operation.length;
-    const size = names + call.payload.byteLength;
-    if (size > maxHostCallBytes) {
-      throw new Error(`host call refused: it has ${size} bytes, at most ${maxHostCallBytes} are allowed`);
-    }
   }
 
   #ask(seat: Seat, message: MessageToHost, transfer?: ArrayBuffer): Promise<Uint8Array> {

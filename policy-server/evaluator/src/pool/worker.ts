@@ -27,7 +27,7 @@ export async function run(task: ThreadTask): Promise<EvaluateOutcome | undefined
 
 function open({ port, turns: buffer, limits }: OpenTask): OpenThread {
   const turns = new Turns(buffer);
-  return { turns, limits, bridge: new HostBridge(port, turns, limits) };
+  return { turns, limits, bridge: new HostBridge(port, turns) };
 }
 
 function opened(): OpenThread {

@@ -1,0 +1,343 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeUtf8, encodeUtf8, parseCapabilityPatterns } from '@portcullis/protocol';
+import { test } from 'tap';
+import { obedientPolicy, type StartCode } from './fixtures/obedient-policy.ts';
+import {
+  createEvaluator,
+  type Evaluator,
+  type EvaluatorEvents,
+  type EvaluatorOptions,
+  type HostCallHandler,
+  type PolicyRun,
+  type PreparedModule,
+} from './index.ts';
+
+const TIMEOUT = 'Policy execution interrupted because it exceeded the allowed execution time';
+
+/** Answers with the id the guest was asked about, after a while: `{"request":"h:17:40"…}` → `17`, 40 ms later. */
+const echoId: HostCallHandler = async ({ payload }, { signal }) => {
+  const [, id = '', ms = '0'] = decodeUtf8(payload).split('"')[3]?.split(':') ?? [];
+  await sleep(Number(ms), undefined, { signal });
+  return encodeUtf8(id);
+};
+
+function start(options: Partial<EvaluatorOptions> = {}): Evaluator {
+  return createEvaluator({ workers: 2, cores: 2, hostCalls: echoId, ...options });
+}
+
+async function obedient(evaluator: Evaluator, code: StartCode = 'none'): Promise<PreparedModule> {
+  return evaluator.prepare(await obedientPolicy(code), 'kubewarden-wapc');
+}
+
+function policyOf(module: PreparedModule, more: Partial<PolicyRun> = {}): PolicyRun {
+  return {
+    policyId: 'obedient',
+    module,
+    settings: encodeUtf8('{}'),
+    timeoutMs: 5000,
+    allowList: parseCapabilityPatterns(['*']),
+    contextAwareResources: [],
+    ...more,
+  };
+}
+
+/** The message of the policy's answer to a raw request. */
+async function ask(
+  evaluator: Evaluator,
+  policy: PolicyRun,
+  request: string,
+  options = {},
+): Promise<string | undefined> {
+  const response = await evaluator.validate(policy, { kind: 'raw', request }, options);
+  return response.status?.message ?? (response.allowed ? 'accepted' : undefined);
+}
+
+function listen<Name extends keyof EvaluatorEvents>(name: Name): { events: EvaluatorEvents[Name][]; stop: () => void } {
+  const events: EvaluatorEvents[Name][] = [];
+  const onMessage = (message: unknown): void => void events.push(message as EvaluatorEvents[Name]);
+  subscribe(`portcullis:${name}`, onMessage);
+  return { events, stop: () => void unsubscribe(`portcullis:${name}`, onMessage) };
+}
+
+test('K3, K4: 1, 5 and 50 policies on one module compile it once, and keep their own settings', async (t) => {
+  await using evaluator = start();
+  const { events, stop } = listen('prepared');
+  for (const count of [1, 5, 50]) {
+    const modules = await Promise.all(Array.from({ length: count }, async () => obedient(evaluator)));
+    t.equal(evaluator.stats.preparedModules, 1, `${count} policies`);
+    t.equal(new Set(modules).size, 1);
+  }
+  t.match(events, [{ mode: 'kubewarden-wapc', sha256: /^[0-9a-f]{64}$/ }]);
+  stop();
+  const module = await obedient(evaluator);
+  const verdicts = await Promise.all(
+    ['{"do":"a"}', '{"do":"r"}'].map((settings) =>
+      evaluator.validateSettings(policyOf(module, { settings: encodeUtf8(settings) })),
+    ),
+  );
+  t.same(verdicts, [{ valid: true }, { valid: false, message: 'no' }]);
+  await obedient(evaluator, 'trap');
+  t.equal(evaluator.stats.preparedModules, 2, 'another digest is another module');
+});
+
+test('a module that cannot run is refused each time, and a good one after it is not', async (t) => {
+  await using evaluator = start();
+  for (const _ of [1, 2])
+    await t.rejects(evaluator.prepare(encodeUtf8('no wasm'), 'kubewarden-wapc'), { code: 'module-invalid' });
+  t.equal(evaluator.stats.preparedModules, 0);
+  t.equal(await ask(evaluator, policyOf(await obedient(evaluator)), 'a'), 'accepted');
+});
+
+test('K6: 1,000 evaluations, also at the same time, each find a fresh evaluator', async (t) => {
+  await using evaluator = start();
+  const policy = policyOf(await obedient(evaluator));
+  const counts = await Promise.all(Array.from({ length: 1000 }, () => ask(evaluator, policy, 'c')));
+  t.same([...new Set(counts)], ['11']);
+  for (let round = 0; round < 20; round++) {
+    t.equal(await ask(evaluator, policy, 'm'), 'accepted');
+    t.equal(await ask(evaluator, policy, 'M'), '0', 'nothing of the secret of an earlier evaluation');
+  }
+});
+
+test('K7: a guest that leaks 1 MiB a call does not make the server grow', async (t) => {
+  await using evaluator = start();
+  const policy = policyOf(await obedient(evaluator));
+  const leak = async (times: number): Promise<number> => {
+    for (let i = 0; i < times; i++) await ask(evaluator, policy, 'k');
+    return process.memoryUsage().rss / 2 ** 20;
+  };
+  const beforeMiB = await leak(100);
+  let afterMiB = await leak(1000);
+  // What a dropped instance held is given back when the thread collects garbage.
+  for (let round = 0; afterMiB > beforeMiB + 64 && round < 10; round++) afterMiB = await leak(20);
+  t.ok(afterMiB < beforeMiB + 64, `from ${Math.round(beforeMiB)} to ${Math.round(afterMiB)} MiB`);
+});
+
+test('K9: after a trap, a time-out and a memory limit the next verdict is right, and only the time-out costs a thread', async (t) => {
+  await using evaluator = start({ limits: { memoryPages: 64 } });
+  const policy = policyOf(await obedient(evaluator), { timeoutMs: 200 });
+  for (const fault of ['t', 'g', 'x', 'l', 'h:1:9999']) {
+    await ask(evaluator, policy, fault);
+    t.equal(await ask(evaluator, policy, 'c'), '11', `after ${fault}`);
+  }
+  t.equal(evaluator.stats.threadsReplaced, 1);
+  t.equal(await ask(evaluator, policy, 'g'), 'refused', 'memory is capped');
+});
+
+test('K10: a guest that sleeps or waits for the host leaves its thread to others', async (t) => {
+  await using evaluator = start({ workers: 1, cores: 1, spareThreads: 0 });
+  const policy = policyOf(await obedient(evaluator));
+  await ask(evaluator, policy, 'a');
+  const slow = Array.from({ length: 10 }, (_, id) => ask(evaluator, policy, `h:${id}:300`));
+  const asleep = Array.from({ length: 10 }, () => ask(evaluator, policy, 's'));
+  const startedAtMs = performance.now();
+  t.equal(await ask(evaluator, policy, 'a'), 'accepted');
+  t.ok(performance.now() - startedAtMs < 90, 'a newcomer does not wait for those who wait');
+  t.equal(evaluator.stats.suspended, 20);
+  t.same(new Set(await Promise.all(asleep)), new Set(['accepted']));
+  t.same(await Promise.all(slow), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'], 'each gets its own answer');
+  t.equal(evaluator.stats.threads, 1);
+});
+
+test('a deadline holds to the millisecond, in a loop, a host call, a sleep and start code alike', async (t) => {
+  await using evaluator = start();
+  const module = await obedient(evaluator);
+  await ask(evaluator, policyOf(module), 'a');
+  for (const [request, occupied] of [
+    ['l', 1],
+    ['h:1:9999', 0],
+    ['S', 0],
+    ['H:1:50', 1],
+  ] as const) {
+    const { events, stop } = listen('timed-out');
+    const startedAtMs = performance.now();
+    const response = await evaluator.validate(policyOf(module, { timeoutMs: 150 }), { kind: 'raw', request });
+    const tookMs = performance.now() - startedAtMs;
+    t.same(response.status, { message: TIMEOUT, code: 500 }, request);
+    t.ok(tookMs >= 149 && tookMs < 400, `${request} took ${tookMs.toFixed(1)} ms`);
+    t.match(events, [{ policyId: 'obedient', operation: 'validate', occupiedThread: occupied === 1 }]);
+    stop();
+  }
+  const stuck = await obedient(evaluator, 'loop');
+  const { response, initialised } = await evaluator.evaluate(policyOf(stuck, { timeoutMs: 100 }), {
+    kind: 'raw',
+    request: 'a',
+  });
+  t.same(response.status, { message: TIMEOUT, code: 500 });
+  t.notOk(initialised, 'start code never came to its end');
+  t.equal(evaluator.stats.timeouts, 5);
+});
+
+test('a policy that hangs while it is loaded is told so in time', async (t) => {
+  await using evaluator = start();
+  const policy = policyOf(await obedient(evaluator), { timeoutMs: 100, settings: encodeUtf8('{"do":"l"}') });
+  t.same(await evaluator.validateSettings(policy), { valid: false, message: TIMEOUT });
+  const stuck = policyOf(await obedient(evaluator, 'loop'), { timeoutMs: 100 });
+  t.same(await evaluator.validateSettings(stuck), { valid: false, message: TIMEOUT });
+  t.same(await evaluator.validateSettings({ ...policy, timeoutMs: 0 }), { valid: false, message: TIMEOUT });
+  const trapped = await evaluator.validateSettings(policyOf(await obedient(evaluator, 'trap')));
+  t.notOk(trapped.valid);
+  t.equal(await evaluator.protocolVersion(policy.module), 'v1');
+  await t.rejects(evaluator.protocolVersion(await obedient(evaluator, 'trap')), { code: 'initialisation-failed' });
+});
+
+test('a looping policy under parallel load costs nobody else a wrong or lost verdict', async (t) => {
+  await using evaluator = start();
+  const module = await obedient(evaluator);
+  const looping = policyOf(module, { policyId: 'looping', timeoutMs: 300 });
+  const innocent = policyOf(module, { policyId: 'innocent', timeoutMs: 4000 });
+  const wanted: [Promise<string | undefined>, string][] = [];
+  for (let id = 0; id < 120; id++) {
+    if (id % 30 === 7) wanted.push([ask(evaluator, looping, id % 60 === 7 ? 'l' : 'H:0:20'), TIMEOUT]);
+    if (id % 3 === 0) wanted.push([ask(evaluator, innocent, 'a'), 'accepted']);
+    else wanted.push([ask(evaluator, innocent, `h:${id}:${(id * 7) % 90}`), String(id)]);
+    if (id % 20 === 0) await sleep(5);
+  }
+  t.same(
+    await Promise.all(wanted.map(([verdict]) => verdict)),
+    wanted.map(([, right]) => right),
+  );
+  const { threadsReplaced, runAgain, timeouts, queued, running, suspended } = evaluator.stats;
+  t.equal(timeouts, 4);
+  t.equal(threadsReplaced, 4);
+  t.ok(runAgain > 0, `${runAgain} evaluations had to run again`);
+  t.same({ queued, running, suspended }, { queued: 0, running: 0, suspended: 0 });
+});
+
+test('a policy that loops without any limit holds up only itself', async (t) => {
+  await using evaluator = start();
+  const module = await obedient(evaluator);
+  await ask(evaluator, policyOf(module), 'a');
+  const waiting = Array.from({ length: 12 }, (_, id) =>
+    ask(evaluator, policyOf(module, { timeoutMs: undefined }), `h:${id}:60`),
+  );
+  await sleep(30);
+  const endless = ask(evaluator, policyOf(module, { policyId: 'endless', timeoutMs: undefined }), 'l');
+  t.same(
+    await Promise.all(waiting),
+    waiting.map((_, id) => String(id)),
+  );
+  t.ok(evaluator.stats.runAgain > 0);
+  t.equal(await ask(evaluator, policyOf(module), 'a'), 'accepted');
+  const closed = t.rejects(endless, { code: 'closed' });
+  await evaluator.close();
+  await closed;
+});
+
+test('two endless loops at once leave a place for others, once the policy is known for it', async (t) => {
+  await using evaluator = start();
+  const module = await obedient(evaluator);
+  const looping = policyOf(module, { policyId: 'looping', timeoutMs: 5000 });
+  await ask(evaluator, { ...looping, timeoutMs: 50 }, 'l');
+  const loops = Array.from({ length: 3 }, () => t.rejects(ask(evaluator, looping, 'l'), { code: 'closed' }));
+  for (let i = 0; i < 20; i++) t.equal(await ask(evaluator, policyOf(module), 'a'), 'accepted');
+  t.match(evaluator.stats, { timeouts: 1, running: 1, queued: 2 }, 'nobody waited for a loop to end');
+  await evaluator.close();
+  await Promise.all(loops);
+});
+
+test('host calls are bounded in number and in size, both ways, and the guest is told why', async (t) => {
+  const limits = { maxHostCalls: 5, maxHostCallBytes: 200, maxOutputBytes: 50_000 };
+  const hostCalls: HostCallHandler = async ({ payload }) => {
+    if (decodeUtf8(payload).includes('fail')) throw new Error('the host says no');
+    return new Uint8Array(decodeUtf8(payload).includes('much') ? 201 : 0);
+  };
+  await using evaluator = start({ limits, hostCalls });
+  const policy = policyOf(await obedient(evaluator));
+  const tooMany = 'internal server error: the policy made more than 5 host calls in one evaluation';
+  t.equal(await ask(evaluator, policy, 'n'), tooMany);
+  const tooLong = 'internal server error: a host call of 247 bytes exceeds the limit of 200 bytes';
+  t.equal(await ask(evaluator, policy, `h${'-'.repeat(200)}`), tooLong);
+  t.equal(
+    await ask(evaluator, policy, 'h much'),
+    'host call failed: the answer has 201 bytes, at most 200 are allowed',
+  );
+  t.equal(await ask(evaluator, policy, 'h fail'), 'the host says no');
+  t.match(await ask(evaluator, policy, 'b'), /^internal server error: .*50000/u);
+});
+
+test('the host learns who asks, and when nobody waits any more', async (t) => {
+  const seen: Parameters<HostCallHandler>[] = [];
+  const hostCalls: HostCallHandler = (call, context) => {
+    seen.push([call, context]);
+    return new Promise(() => {});
+  };
+  await using evaluator = start({ hostCalls });
+  const policy = policyOf(await obedient(evaluator), {
+    timeoutMs: 80,
+    contextAwareResources: [{ apiVersion: 'v1', kind: 'Pod' }],
+  });
+  t.equal(await ask(evaluator, policy, 'h'), TIMEOUT);
+  const [call, context] = seen[0] ?? [];
+  t.match(call, { binding: 'kubewarden', namespace: 'test', operation: 'echo' });
+  t.match(context, { policyId: 'obedient', allowList: { patterns: ['*'] }, contextAwareResources: [{ kind: 'Pod' }] });
+  t.ok(context?.signal.aborted);
+});
+
+test('the queue is bounded in length and in time', async (t) => {
+  await using evaluator = start({ workers: 1, cores: 1, limits: { maxQueueLength: 3 } });
+  const policy = policyOf(await obedient(evaluator), { timeoutMs: 300 });
+  await ask(evaluator, policy, 'a');
+  const loop = ask(evaluator, policy, 'l');
+  await sleep(100);
+  await t.rejects(ask(evaluator, policy, 'a', { deadlineMs: 20 }), { code: 'overloaded' }, 'no hope: refused at once');
+  const late = t.rejects(ask(evaluator, policy, 'a', { deadlineMs: 110 }), { code: 'overloaded' }, 'hope in vain');
+  const patient = [ask(evaluator, policy, 'a'), ask(evaluator, policy, 'a', { deadlineMs: 5000 })];
+  await t.rejects(ask(evaluator, policy, 'a'), { code: 'overloaded' }, 'the queue is full');
+  await late;
+  t.equal(await loop, TIMEOUT);
+  t.same(await Promise.all(patient), ['accepted', 'accepted']);
+  t.equal(evaluator.stats.overloads, 3);
+});
+
+test('a caller that goes away frees its place, unless its guest is on a thread', async (t) => {
+  await using evaluator = start({ workers: 1, cores: 1, spareThreads: 0 });
+  const policy = policyOf(await obedient(evaluator), { timeoutMs: 250 });
+  await ask(evaluator, policy, 'a');
+  const leave = new AbortController();
+  const gone = ['h:1:9999', 'l', 'a'].map((request) =>
+    t.rejects(ask(evaluator, policy, request, { signal: leave.signal }), { code: 'aborted' }, request),
+  );
+  await sleep(50);
+  t.match(evaluator.stats, { suspended: 1, running: 1, queued: 1 });
+  leave.abort();
+  await Promise.all(gone);
+  t.match(evaluator.stats, { suspended: 0, running: 1, queued: 0 }, 'the loop is still there, so its place is taken');
+  t.equal(await ask(evaluator, policy, 'a'), 'accepted');
+  t.equal(evaluator.stats.threadsReplaced, 1);
+  await t.rejects(ask(evaluator, policy, 'a', { signal: AbortSignal.abort() }), { code: 'aborted' });
+});
+
+test('mutations are compared with the request where they were made', async (t) => {
+  await using evaluator = start();
+  const policy = policyOf(await obedient(evaluator));
+  const response = await evaluator.validate(policy, { kind: 'raw', request: 'u' });
+  t.equal(response.patchType, 'JSONPatch');
+  t.same(JSON.parse(atob(response.patch ?? '')), [{ op: 'replace', path: '', value: 'changed' }]);
+  const garbage = await evaluator.validate(policy, { kind: 'raw', request: 'x' });
+  t.same(garbage.status, {
+    message: 'internal server error: invalid response from policy: expected value at line 1 column 1',
+    code: 500,
+  });
+  const settings = await evaluator.validateSettings({ ...policy, settings: encodeUtf8('{"do":"x"}') });
+  t.same(settings, {
+    valid: false,
+    message: 'error: InvalidResponseWithError(Error("expected value", line: 1, column: 1))',
+  });
+});
+
+test('close ends everything at once and for good', async (t) => {
+  const evaluator = start();
+  const policy = policyOf(await obedient(evaluator));
+  await ask(evaluator, policy, 'a');
+  const open = ['l', 'h:1:9999', 'S', 'l', 'a'].map((request) =>
+    t.rejects(ask(evaluator, policy, request), { code: 'closed' }),
+  );
+  await Promise.all([evaluator.close(), ...open]);
+  await t.rejects(ask(evaluator, policy, 'a'), { code: 'closed' });
+  await evaluator.close();
+  const idle = start();
+  await idle.close();
+  for (const workers of [0, -1, 1.5, NaN]) t.throws(() => start({ workers }), RangeError);
+});
