@@ -14,5 +14,5 @@ export { GUEST_CASES, type GuestCase } from './guests/cases.ts';
 export { type RunningPolicyServer, startPolicyServer } from './server/policy-server.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';
-export { TOOL_NAMES, type ToolName, ToolUnavailable, toolFolder } from './tools/tools.ts';
+export { TOOL_NAMES, type ToolName, ToolUnavailable, missingTool, toolFolder } from './tools/tools.ts';
 export { watModule } from './wat.ts';

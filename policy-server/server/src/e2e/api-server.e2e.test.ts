@@ -1,15 +1,14 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import {
   type ApiServer,
-  ToolUnavailable,
   createAuthority,
   createServerCertificate,
   guestModule,
+  missingTool,
   registerWebhook,
   startApiServer,
   startPolicyServer,
@@ -29,74 +28,67 @@ function pod(name: string): string {
   });
 }
 
-async function apiServerOr(skip: (reason: string) => void): Promise<ApiServer | undefined> {
-  try {
-    return await startApiServer();
-  } catch (error) {
-    if (!(error instanceof ToolUnavailable) || process.env['CI'] === 'true') throw error;
-    skip(error.message);
-    return undefined;
-  }
-}
+test(
+  'a real API server lets the policy server decide',
+  { skip: await missingTool('etcd', 'kube-apiserver') },
+  async (t) => {
+    const api = await startApiServer();
+    t.teardown(() => api.close());
+    const authority = await createAuthority('webhook-ca');
+    const { cert, key } = await createServerCertificate(authority);
+    const folder = await mkdtemp(join(tmpdir(), 'portcullis-tls-'));
+    await writeFile(join(folder, 'tls.crt'), cert);
+    await writeFile(join(folder, 'tls.key'), key);
+    const server = await startPolicyServer({
+      scheme: 'https',
+      modules: { rust: await guestModule('wapc-rust'), opa: await guestModule('rego-opa') },
+      policies: {
+        deny: { module: 'rust', settings: { behaviour: 'reject', message: 'pods are not welcome', code: 403 } },
+        label: { module: 'rust', settings: { behaviour: 'mutate' }, allowedToMutate: true },
+        audit: { module: 'opa', settings: { behaviour: 'reject' }, policyMode: 'monitor' },
+      },
+      flags: ['--cert-file', join(folder, 'tls.crt'), '--key-file', join(folder, 'tls.key')],
+    });
+    t.teardown(() => server.stop());
 
-test('a real API server lets the policy server decide', async (t) => {
-  const api = await apiServerOr((reason) => t.skip(reason));
-  if (api === undefined) return;
-  t.teardown(() => api.close());
-  const authority = await createAuthority('webhook-ca');
-  const { cert, key } = await createServerCertificate(authority);
-  const folder = await mkdtemp(join(tmpdir(), 'portcullis-tls-'));
-  await writeFile(join(folder, 'tls.crt'), cert);
-  await writeFile(join(folder, 'tls.key'), key);
-  const server = await startPolicyServer({
-    scheme: 'https',
-    modules: { rust: await guestModule('wapc-rust'), opa: await guestModule('rego-opa') },
-    policies: {
-      deny: { module: 'rust', settings: { behaviour: 'reject', message: 'pods are not welcome', code: 403 } },
-      label: { module: 'rust', settings: { behaviour: 'mutate' }, allowedToMutate: true },
-      audit: { module: 'opa', settings: { behaviour: 'reject' }, policyMode: 'monitor' },
-    },
-    flags: ['--cert-file', join(folder, 'tls.crt'), '--key-file', join(folder, 'tls.key')],
-  });
-  t.teardown(() => server.stop());
+    await t.test('a mutating policy changes what is stored', async (t) => {
+      await register(api, 'MutatingWebhookConfiguration', 'label', `${server.url}/validate/label`, authority);
+      const created = await eventually(() => api.call('POST', `${PODS}?dryRun=All`, pod('probe')), '"guest":"mutated"');
+      t.match(created, '"guest":"mutated"');
+      const answer = await api.call('POST', PODS, pod('web'));
+      t.equal(answer.status, 201);
+      t.equal(JSON.parse(answer.body).metadata.labels.guest, 'mutated');
+      t.equal(JSON.parse((await api.call('GET', `${PODS}/web`)).body).metadata.labels.guest, 'mutated');
+    });
 
-  await t.test('a mutating policy changes what is stored', async (t) => {
-    await register(api, 'MutatingWebhookConfiguration', 'label', `${server.url}/validate/label`, authority);
-    const created = await eventually(() => api.call('POST', `${PODS}?dryRun=All`, pod('probe')), '"guest":"mutated"');
-    t.match(created, '"guest":"mutated"');
-    const answer = await api.call('POST', PODS, pod('web'));
-    t.equal(answer.status, 201);
-    t.equal(JSON.parse(answer.body).metadata.labels.guest, 'mutated');
-    t.equal(JSON.parse((await api.call('GET', `${PODS}/web`)).body).metadata.labels.guest, 'mutated');
-  });
+    await t.test('a policy in monitor mode never stands in the way', async (t) => {
+      await register(api, 'ValidatingWebhookConfiguration', 'audit', `${server.url}/validate/audit`, authority);
+      await sleep(1000);
+      t.equal((await api.call('POST', PODS, pod('watched'))).status, 201);
+      t.match(server.program.output(), /monitor mode/);
+    });
 
-  await t.test('a policy in monitor mode never stands in the way', async (t) => {
-    await register(api, 'ValidatingWebhookConfiguration', 'audit', `${server.url}/validate/audit`, authority);
-    await sleep(1000);
-    t.equal((await api.call('POST', PODS, pod('watched'))).status, 201);
-    t.match(server.program.output(), /monitor mode/);
-  });
+    await t.test('a denying policy stops the request with its own words', async (t) => {
+      await register(api, 'ValidatingWebhookConfiguration', 'deny', `${server.url}/validate/deny`, authority);
+      await eventually(() => api.call('POST', `${PODS}?dryRun=All`, pod('probe')), 'pods are not welcome');
+      const answer = await api.call('POST', PODS, pod('refused'));
+      t.equal(answer.status, 403);
+      t.match(
+        JSON.parse(answer.body).message,
+        'admission webhook "deny.portcullis.test" denied the request: pods are not welcome',
+      );
+      t.equal((await api.call('GET', `${PODS}/refused`)).status, 404);
+      t.equal((await api.call('DELETE', `${PODS}/web?gracePeriodSeconds=0`)).status, 403);
+    });
 
-  await t.test('a denying policy stops the request with its own words', async (t) => {
-    await register(api, 'ValidatingWebhookConfiguration', 'deny', `${server.url}/validate/deny`, authority);
-    await eventually(() => api.call('POST', `${PODS}?dryRun=All`, pod('probe')), 'pods are not welcome');
-    const answer = await api.call('POST', PODS, pod('refused'));
-    t.equal(answer.status, 403);
-    t.match(
-      JSON.parse(answer.body).message,
-      'admission webhook "deny.portcullis.test" denied the request: pods are not welcome',
-    );
-    t.equal((await api.call('GET', `${PODS}/refused`)).status, 404);
-    t.equal((await api.call('DELETE', `${PODS}/web?gracePeriodSeconds=0`)).status, 403);
-  });
-
-  await t.test('with the policy server gone, failurePolicy Fail refuses', async (t) => {
-    await server.stop();
-    const answer = await api.call('POST', PODS, pod('orphan'));
-    t.equal(answer.status, 500);
-    t.match(answer.body, 'failed calling webhook');
-  });
-});
+    await t.test('with the policy server gone, failurePolicy Fail refuses', async (t) => {
+      await server.stop();
+      const answer = await api.call('POST', PODS, pod('orphan'));
+      t.equal(answer.status, 500);
+      t.match(answer.body, 'failed calling webhook');
+    });
+  },
+);
 
 async function register(
   api: ApiServer,

@@ -12,6 +12,7 @@ const PACKAGES = [
   'libstd-rust-web-dev',
   'libstd-rust-web-1.96',
   'rust-web-src',
+  'rust-web-llvm',
   'libllvm22',
   'lld-22',
   'wasi-libc',

@@ -50,3 +50,17 @@ export async function toolFolder(name: ToolName, progress: (line: string) => voi
     progress(`built ${name} ${tool.version} in ${((Date.now() - startedMs) / 1000).toFixed(0)} s`);
   });
 }
+
+/**
+ * Why a test that needs these tools must be skipped here, or `false`. In CI nothing is skipped: a tool that cannot be had is an
+ * error.
+ */
+export async function missingTool(...names: readonly ToolName[]): Promise<string | false> {
+  try {
+    for (const name of names) await toolFolder(name);
+    return false;
+  } catch (error) {
+    if (!(error instanceof ToolUnavailable) || process.env['CI'] === 'true') throw error;
+    return error.message;
+  }
+}
