@@ -19,7 +19,10 @@ const MUTATED_DELETE =
 /** The request an answer belongs to. */
 export interface AnsweredRequest {
   readonly uid: string;
-  /** What a mutated object is compared with: the request's `object`, or the whole of a raw request. */
+  /**
+   * What a mutated object is compared with: the request's `object`, or the whole of a raw request. Read only if the
+   * policy mutates, so it may be a getter that parses.
+   */
   readonly object?: JsonValue;
   /** Tells how the answer is to be read. @default 'kubewarden-wapc' */
   readonly mode?: ExecutionMode;
@@ -46,14 +49,17 @@ export function rawRequestUid(request: JsonValue): string {
   return typeof uid === 'string' ? uid : '';
 }
 
-function responseFrom(answer: ValidationResponse, { uid, object }: AnsweredRequest): AdmissionResponse {
+function responseFrom(answer: ValidationResponse, request: AnsweredRequest): AdmissionResponse {
   const { accepted, mutatedObject, auditAnnotations = null, warnings = null } = answer;
-  if (mutatedObject !== undefined && object === undefined) return rejection(uid, MUTATED_DELETE);
-  const response: AdmissionResponse = { uid, allowed: accepted, auditAnnotations, warnings };
+  const response: AdmissionResponse = { uid: request.uid, allowed: accepted, auditAnnotations, warnings };
   const status = statusFrom(answer);
   if (status !== undefined) response.status = status;
-  if (mutatedObject === undefined || object === undefined) return response;
-  const operations = createPatch(object, mutatedObject);
+  return mutatedObject === undefined ? response : withPatch(response, request.object, mutatedObject);
+}
+
+function withPatch(response: AdmissionResponse, before: JsonValue | undefined, after: JsonValue): AdmissionResponse {
+  if (before === undefined) return rejection(response.uid, MUTATED_DELETE);
+  const operations = createPatch(before, after);
   return operations.length === 0 ? response : { ...response, patchType: 'JSONPatch', patch: encodePatch(operations) };
 }
 

@@ -9,7 +9,7 @@ export interface Token {
 /** Bounds the time a stranger's expression can take, here and when it is evaluated. */
 const MAX_CHARACTERS = 16 * 1024;
 
-/** Longest first, so that `==` is not read as two. Anything else that is no name or number is refused. */
+/** Longest first, so that `==` is not read as two. */
 const SYMBOLS = [
   '&&',
   '||',
@@ -50,23 +50,22 @@ export function tokenize(text: string): Token[] {
   const positionOf = positions(text);
   const tokens: Token[] = [];
   for (let at = skipIgnored(text, 0, positionOf); at < text.length;) {
-    const position = positionOf(at);
-    const token = readToken(text, at);
-    if (token === undefined) throw syntaxError(`Unexpected '${characterAt(text, at)}'`, position);
-    tokens.push({ ...token, position });
+    const token = { ...readToken(text, at), position: positionOf(at) };
+    tokens.push(token);
     at = skipIgnored(text, at + token.text.length, positionOf);
   }
   tokens.push({ kind: 'end', text: '', position: positionOf(text.length) });
   return tokens;
 }
 
-function readToken(text: string, at: number): Pick<Token, 'kind' | 'text'> | undefined {
+/** A character no token begins with becomes a symbol of its own, for the parser to refuse in its place. */
+function readToken(text: string, at: number): Pick<Token, 'kind' | 'text'> {
   const name = matchAt(NAME, text, at);
   if (name !== undefined) return { kind: 'name', text: name };
   const integer = matchAt(INTEGER, text, at);
   if (integer !== undefined) return { kind: 'integer', text: integer };
   const symbol = SYMBOLS.find((candidate) => text.startsWith(candidate, at));
-  return symbol === undefined ? undefined : { kind: 'symbol', text: symbol };
+  return { kind: 'symbol', text: symbol ?? characterAt(text, at) };
 }
 
 function skipIgnored(text: string, from: number, positionOf: (at: number) => ExpressionPosition): number {
