@@ -22,6 +22,9 @@ interface Failure {
   readonly message: string;
 }
 
+/** Begins what clients of a policy are told whose module could not be loaded; the id follows. */
+const PREFIX = 'bootstrap failure: ';
+
 interface Served {
   readonly rows: readonly PolicyTableRow[];
   readonly failure: Failure | undefined;
@@ -58,7 +61,9 @@ export async function bootstrap(
 }
 
 function failureReport(failures: readonly Failure[]): ServerError {
-  const details = failures.map(({ id, message }) => `policy '${id}': ${message}`);
+  const details = failures.map(({ id, message }) =>
+    message.startsWith(PREFIX) ? message : `policy '${id}': ${message}`,
+  );
   if (details.length === 1) return new ServerError('policies-broken', details.join(''));
   return new ServerError('policies-broken', `${details.length} policies cannot be served, listed above`, { details });
 }
@@ -91,7 +96,7 @@ async function prepareRun(source: PolicySource, options: BootstrapOptions): Prom
       contextAwareResources: source.contextAwareResources,
     };
   } catch (error) {
-    return { id: source.id, message: `bootstrap failure: ${source.id}: ${describeError(error)}` };
+    return { id: source.id, message: `${PREFIX}${source.id}: ${describeError(error)}` };
   }
 }
 

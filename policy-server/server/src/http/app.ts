@@ -112,6 +112,7 @@ function disconnectSignal(reply: FastifyReply): AbortSignal {
 }
 
 function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  reply.code(answer.status).headers(answer.headers);
   // As bytes: fastify would add a charset to the content type of a text.
-  return reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body));
+  return answer.body === '' ? reply.send() : reply.send(Buffer.from(answer.body));
 }

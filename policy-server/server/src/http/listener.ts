@@ -47,9 +47,7 @@ export async function createTransport(
 async function loadMaterial(files: TlsFiles, log: Log): Promise<TlsMaterial> {
   const tlsLog = logFor(log, 'policy_server::tls');
   const pair = await loadKeyPair(files);
-  const authorities = await loadAuthorities(files, (file, count) => {
-    tlsLog.warn('client CA certificates that cannot be parsed are skipped', { file, count });
-  });
+  const authorities = await loadAuthorities(files, (file, text) => tlsLog.warn(text, { file }));
   tlsLog.info('TLS certificate loaded', { ...certificateFields(pair.leaf), client_authorities: authorities.length });
   return { pair, authorities };
 }

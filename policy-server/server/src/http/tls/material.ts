@@ -26,12 +26,18 @@ export async function loadKeyPair({ certFile, keyFile }: TlsFiles): Promise<KeyP
 /** All client CAs of all files together. Not one usable certificate is an error: nobody could connect. */
 export async function loadAuthorities(
   { clientCaFiles }: TlsFiles,
-  onSkipped: (file: string, count: number) => void,
+  onOddity: (file: string, text: string) => void,
 ): Promise<readonly string[]> {
   const authorities: string[] = [];
   for (const file of clientCaFiles) {
-    const { certificates, skipped } = parseAuthorities(await readPem(file));
-    if (skipped > 0) onSkipped(file, skipped);
+    const { certificates, skipped, intermediates } = parseAuthorities(await readPem(file));
+    if (skipped > 0) onOddity(file, `${skipped} client CA certificates cannot be parsed and are skipped`);
+    if (intermediates > 0) {
+      onOddity(
+        file,
+        `${intermediates} client CA certificates are intermediates: they count only with their root listed too`,
+      );
+    }
     authorities.push(...certificates);
   }
   if (clientCaFiles.length > 0 && authorities.length === 0) {
@@ -41,13 +47,10 @@ export async function loadAuthorities(
   return authorities;
 }
 
-/**
- * Options of a TLS context. Any listed CA is a trust anchor, intermediates too: operators list the CA that signs their
- * clients, which need not be a root.
- */
+/** Options of a TLS context. Only the listed CAs vouch for clients, never the system's. */
 export function secureContextOptions({ pair, authorities }: TlsMaterial): SecureContextOptions {
   const base = { cert: pair.certificates, key: pair.key, minVersion: 'TLSv1.2' } as const;
-  return authorities.length === 0 ? base : { ...base, ca: [...authorities], allowPartialTrustChain: true };
+  return authorities.length === 0 ? base : { ...base, ca: [...authorities] };
 }
 
 async function readPem(path: string): Promise<string> {

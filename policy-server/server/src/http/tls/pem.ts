@@ -40,18 +40,33 @@ export function parseKeyPair(certificateText: string, keyText: string): KeyPair 
   return { certificates: chain.map(({ text }) => text).join('\n'), key: key.text, leaf };
 }
 
-/** The CA certificates of one file; what cannot be parsed is left out and counted. */
-export function parseAuthorities(text: string): { readonly certificates: readonly string[]; readonly skipped: number } {
-  const blocks = pemBlocks(text).filter(({ label }) => /^(?:X509 |TRUSTED )?CERTIFICATE$/.test(label));
-  const certificates = blocks.map((block) => block.text).filter(isCertificate);
-  return { certificates, skipped: blocks.length - certificates.length };
+export interface Authorities {
+  readonly certificates: readonly string[];
+  /** How many could not be parsed and were left out. */
+  readonly skipped: number;
+  /** How many were issued by another CA, which OpenSSL must know too before it trusts them. */
+  readonly intermediates: number;
 }
 
-function isCertificate(text: string): boolean {
+/** The CA certificates of one file. */
+export function parseAuthorities(text: string): Authorities {
+  const blocks = pemBlocks(text).filter(({ label }) => /^(?:X509 |TRUSTED )?CERTIFICATE$/.test(label));
+  const parsed = blocks.flatMap((block) => {
+    const certificate = tryParseCertificate(block.text);
+    return certificate === undefined ? [] : [{ text: block.text, certificate }];
+  });
+  return {
+    certificates: parsed.map((authority) => authority.text),
+    skipped: blocks.length - parsed.length,
+    intermediates: parsed.filter(({ certificate }) => certificate.issuer !== certificate.subject).length,
+  };
+}
+
+function tryParseCertificate(text: string): X509Certificate | undefined {
   try {
-    return new X509Certificate(text).raw.length > 0;
+    return new X509Certificate(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

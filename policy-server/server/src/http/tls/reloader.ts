@@ -69,7 +69,7 @@ export class TlsReloader implements Disposable {
     const failures: string[] = [];
     const pair = await this.#attempt(failures, this.#material.pair, () => loadKeyPair(this.#options.files));
     const authorities = await this.#attempt(failures, this.#material.authorities, () =>
-      loadAuthorities(this.#options.files, (file, count) => this.#log.debug('client CAs skipped', { file, count })),
+      loadAuthorities(this.#options.files, (file, text) => this.#log.debug(text, { file })),
     );
     this.#reportFailures(failures);
     const newPair = pair.certificates !== this.#material.pair.certificates || pair.key !== this.#material.pair.key;
