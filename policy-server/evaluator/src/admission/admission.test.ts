@@ -1,7 +1,9 @@
 import { test } from 'tap';
 import {
+  encodeAdmissionRequest,
   jsonEquals,
   JsonNumber,
+  parseAdmissionReview,
   parseJson,
   stringifyAdmissionResponse,
   stringifyJson,
@@ -9,6 +11,7 @@ import {
   type ExecutionMode,
   type JsonValue,
 } from '@portcullis/protocol';
+import { admissionReview } from '@portcullis/testkit';
 import { applyPolicyMode, type PolicyModeOptions } from './mode.ts';
 import { createPatch, type PatchOperation } from './mutation.ts';
 import { rejection } from './rejection.ts';
@@ -333,6 +336,34 @@ test('a custom message moves the original into the causes', async (t) => {
   });
   t.match(applyPolicyMode(PATCHED, custom).status?.details?.causes?.[0]?.message, /^Request rejected by policy p\./);
   t.strictSame(applyPolicyMode({ ...DENIED, allowed: true }, custom), { ...DENIED, allowed: true });
+});
+
+test('what a real API server sends reaches the guest whole, and a patch of it is exact', async (t) => {
+  const names = [
+    'pod-create',
+    'pod-delete',
+    'pod-exec',
+    'pod-ephemeral-container',
+    'deployment-scale',
+    'cronjob-create',
+    'widget-create',
+    'large-create',
+  ] as const;
+  for (const name of names) {
+    const body = await admissionReview(name);
+    const request = parseAdmissionReview(body);
+    const review = parseJson(body);
+    const sent = review instanceof Map ? review.get('request') : undefined;
+    if (!(sent instanceof Map)) throw new TypeError(`${name} carries no request`);
+    for (const [key, value] of [...sent]) if (value === null) sent.delete(key);
+    const seen = new TextDecoder().decode(encodeAdmissionRequest(request));
+    t.ok(seen === stringifyJson(sent), `${name}: every byte`);
+    const { object } = request;
+    if (!(object instanceof Map)) continue;
+    const mutated: JsonValue = new Map([...object, ['portcullis', new JsonNumber('9007199254740993')]]);
+    const response = answer(`{"accepted":true,"mutated_object":${stringifyJson(mutated)}}`, stringifyJson(object));
+    t.equal(patchOf(response), '[{"op":"add","path":"/portcullis","value":9007199254740993}]', name);
+  }
 });
 
 /** A seeded generator (mulberry32). */

@@ -10,7 +10,7 @@ export interface Section {
   readonly end: number;
 }
 
-export const CUSTOM_SECTION = 0;
+const CUSTOM_SECTION = 0;
 export const IMPORT_SECTION = 2;
 export const EXPORT_SECTION = 7;
 export const DATA_SECTION = 11;
