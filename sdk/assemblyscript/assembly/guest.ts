@@ -1,5 +1,5 @@
 import { JSON } from "json-as";
-import { jsonGet } from "./json-text";
+import { jsonGet, jsonKeys } from "./json-text";
 import { PolicyRequest } from "./request";
 import { PolicyResponse, settingsResponse } from "./response";
 import { fail, receiveCall, respond } from "./wapc";
@@ -21,15 +21,45 @@ export function guestCall<S>(
     const request = jsonGet(call.payload, ["request"]);
     if (request === null) return fail("the payload of validate carries no request");
     const settings = jsonGet(call.payload, ["settings"]);
-    return respond(validate(new PolicyRequest(request), parseSettings<S>(settings)).toJSON());
+    const response = validate(new PolicyRequest(request, call.payload), parseSettings<S>(settings));
+    const problem = response.problem;
+    return problem === null ? respond(response.toJSON()) : fail(problem);
   }
   if (call.operation == "validate_settings") {
-    return respond(settingsResponse(validateSettings(parseSettings<S>(call.payload))));
+    const settings = parseSettings<S>(call.payload);
+    const problem = typeProblem(call.payload, JSON.stringify<S>(settings));
+    return respond(settingsResponse(problem === null ? validateSettings(settings) : problem));
   }
   if (call.operation == "protocol_version") return respond('"v1"');
   return fail(`Could not find function "${call.operation}"`);
 }
 
 function parseSettings<S>(text: string | null): S {
-  return JSON.parse<S>(text === null || text.length == 0 || text == "null" ? "{}" : text);
+  if (text === null || text.length == 0 || text == "null") return JSON.parse<S>("{}");
+  if (!text.startsWith("{")) throw new Error("the settings are not an object");
+  return JSON.parse<S>(text);
+}
+
+/**
+ * json-as leaves a field at its default when the JSON has another type there, so a mistyped setting would pass for one that
+ * is absent. What it read, written out again, shows it: the same key with a value of another kind.
+ */
+function typeProblem(given: string, understood: string): string | null {
+  const keys = jsonKeys(understood, []);
+  for (let i = 0; i < keys.length; i++) {
+    const value = jsonGet(given, [keys[i]]);
+    const expected = jsonGet(understood, [keys[i]]);
+    if (value === null || expected === null || value == "null" || kindOf(value) == kindOf(expected)) continue;
+    const wanted = expected == "null" ? "another type" : kindOf(expected);
+    return `${keys[i]}: expected ${wanted}, got ${kindOf(value)}`;
+  }
+  return null;
+}
+
+function kindOf(json: string): string {
+  if (json.startsWith('"')) return "a string";
+  if (json.startsWith("[")) return "a list";
+  if (json.startsWith("{")) return "an object";
+  if (json == "null") return "null";
+  return json == "true" || json == "false" ? "a boolean" : "a number";
 }

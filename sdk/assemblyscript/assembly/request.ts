@@ -6,6 +6,8 @@ export class PolicyRequest {
   constructor(
     /** The request as JSON text. */
     readonly text: string,
+    /** Request and settings together, as they came from the host. */
+    readonly payload: string = "",
   ) {}
 
   get uid(): string {

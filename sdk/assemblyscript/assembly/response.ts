@@ -9,6 +9,8 @@ export class PolicyResponse {
   @omitnull() mutated_object: JSON.Raw | null = null;
   @omitnull() audit_annotations: Map<string, string> | null = null;
   @omitnull() warnings: string[] | null = null;
+  /** Set by `failure`: there is no verdict. */
+  @omit problem: string | null = null;
 
   /** HTTP status code of a rejection; Kubernetes clients show it. */
   withCode(code: u16): PolicyResponse {
@@ -54,6 +56,14 @@ export function reject(message: string): PolicyResponse {
 export function mutate(object: string): PolicyResponse {
   const response = new PolicyResponse();
   response.mutated_object = new JSON.Raw(object);
+  return response;
+}
+
+/** Gives no verdict: the evaluation fails, and the host denies the request as an internal error with this message. */
+export function failure(problem: string): PolicyResponse {
+  const response = new PolicyResponse();
+  response.accepted = false;
+  response.problem = problem;
   return response;
 }
 

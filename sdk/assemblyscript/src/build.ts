@@ -24,7 +24,7 @@ const ABORT = '~lib/@portcullis/assemblyscript/assembly/wapc/wapcAbort';
  * @throws BuildError
  */
 export async function buildPolicy({ entry, optimize = true }: BuildOptions): Promise<Uint8Array> {
-  const flags = ['--runtime', 'stub', '--use', `abort=${ABORT}`, ...(optimize ? ['-O3', '--converge'] : [])];
+  const flags = ['--runtime', 'stub', '--use', `abort=${ABORT}`, ...(optimize ? ['-O3'] : [])];
   const bytes = await compile({ entry, flags });
   requireWapcImports(bytes);
   return bytes;

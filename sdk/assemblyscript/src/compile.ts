@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { main } from 'assemblyscript/asc';
+import { createMemoryStream, main } from 'assemblyscript/asc';
 import { BuildError } from './errors.ts';
 
 /** How policies are compiled; see `buildPolicy`. */
@@ -15,6 +15,8 @@ export interface CompileOptions {
 
 const OUTPUT = 'output.wasm';
 
+/** Writes the (de)serialisers of classes marked `@json`; the main entry of json-as. */
+const JSON_TRANSFORM = fileURLToPath(import.meta.resolve('json-as'));
 const JSON_LIBRARY = fileURLToPath(import.meta.resolve('json-as/package.json'));
 
 /** Packages every policy may import, wherever it lies: this one and the JSON library it is made with. */
@@ -33,9 +35,12 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
 export async function compile({ entry, flags }: CompileOptions): Promise<Uint8Array> {
   const path = resolve(entry);
   let output: Uint8Array | undefined;
-  const { error, stderr } = await main(
-    [basename(path), '--baseDir', dirname(path), '--outFile', OUTPUT, '--transform', 'json-as', ...flags],
+  // A memory stream: `toString` yields what was written to it.
+  const stderr = createMemoryStream();
+  const { error } = await main(
+    [basename(path), '--baseDir', dirname(path), '--outFile', OUTPUT, '--transform', JSON_TRANSFORM, ...flags],
     {
+      stderr,
       readFile: readSource,
       writeFile(name, contents) {
         if (name === OUTPUT && typeof contents !== 'string') output = contents;
@@ -45,7 +50,8 @@ export async function compile({ entry, flags }: CompileOptions): Promise<Uint8Ar
   );
   if (error !== null || output === undefined) {
     const report = stderr.toString().trim();
-    throw new BuildError('compilation-failed', `${entry} does not compile:\n${report || (error?.message ?? 'no output')}`);
+    const reason = report.startsWith('ERROR') ? report : (error?.message ?? 'the compiler wrote nothing');
+    throw new BuildError('compilation-failed', `${entry} does not compile:\n${reason}`);
   }
   return output;
 }

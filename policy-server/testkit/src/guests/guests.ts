@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { METADATA_SECTION, replaceCustomSection } from '@portcullis/protocol';
@@ -14,11 +14,20 @@ const COMMITTED = join(GUESTS, 'build');
 
 /** sha256 over names and contents of a guest's sources: what its builds are keyed by. */
 export async function guestSourceHash(name: GuestName): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify(RECIPES[name].metadata));
-  const entries = await readdir(join(GUESTS, name), { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && entry.name !== 'Cargo.lock').map((entry) => join(entry.parentPath, entry.name));
-  for (const file of files.toSorted()) hash.update(file.slice(GUESTS.length)).update(await readFile(file));
+  const { metadata, alsoFrom = [] }: GuestRecipe = RECIPES[name];
+  const hash = createHash('sha256').update(JSON.stringify(metadata));
+  for (const folder of [name, ...alsoFrom]) {
+    for (const file of await sourceFiles(join(GUESTS, folder))) {
+      hash.update(relative(GUESTS, file)).update(await readFile(file));
+    }
+  }
   return hash.digest('hex');
+}
+
+async function sourceFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter(({ name }) => name !== 'Cargo.lock' && !name.endsWith('.test.ts'));
+  return files.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).toSorted();
 }
 
 /**

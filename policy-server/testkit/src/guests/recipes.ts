@@ -12,6 +12,8 @@ export interface GuestRecipe {
   /** Tools besides what npm installs. */
   readonly tools: readonly ToolName[];
   readonly programs: readonly string[];
+  /** Folders outside of the guest's own whose sources become part of it, relative to the folder of all guests. */
+  readonly alsoFrom?: readonly string[];
   build(folder: string, tool: (name: ToolName) => Promise<string>): Promise<Uint8Array>;
 }
 
@@ -68,7 +70,14 @@ export const RECIPES = {
         return readFile(join(out, 'guest.wasm'));
       }),
   },
-  // jco is an npm package: always buildable.
+  // The AssemblyScript compiler and jco are npm packages: always buildable.
+  'wapc-assemblyscript': {
+    metadata: WAPC_METADATA,
+    tools: [],
+    programs: [],
+    alsoFrom: ['../../../sdk/assemblyscript/assembly', '../../../sdk/assemblyscript/src'],
+    build: async (folder) => (await import('../../guests/wapc-assemblyscript/build.ts')).build(folder),
+  },
   component: {
     metadata: { ...WAPC_METADATA, executionMode: 'component' },
     tools: [],
