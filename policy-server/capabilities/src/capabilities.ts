@@ -93,7 +93,9 @@ async function ask(
   try {
     return await (session === undefined ? answer() : session.exchange(request, answer));
   } catch (error) {
-    throw new CapabilityError('failed', `Callback evaluation failure: ${errorChain(error)}`, { cause: error });
+    // The prefix is for guests; the host asking for itself has words of its own.
+    const prefix = context.internal === true ? '' : 'Callback evaluation failure: ';
+    throw new CapabilityError('failed', prefix + errorChain(error), { cause: error });
   }
 }
 

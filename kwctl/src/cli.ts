@@ -1,0 +1,88 @@
+import type { CommandArguments, CommandSpec } from './command-line/command.ts';
+import { commandName } from './command-line/command.ts';
+import { parseCommandLine, type CommandLine } from './command-line/parser.ts';
+import { UsageError } from './command-line/usage-error.ts';
+import { KWCTL } from './commands/table.ts';
+import type { CommandContext, Environment } from './environment.ts';
+import { KwctlError } from './errors.ts';
+import { createLog } from './output/log.ts';
+import { VERSION } from './version.ts';
+
+/**
+ * Runs one command line.
+ *
+ * @returns the exit code: 0 done (also when a policy rejects), 1 failed, 2 the command line is wrong
+ */
+export async function runCli(args: readonly string[], environment: Environment): Promise<number> {
+  try {
+    return await answer(parseCommandLine(KWCTL, args), environment);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      environment.writeError(`${error.message}\n`);
+      return 2;
+    }
+    environment.writeError(`Error: ${errorText(error)}\n`);
+    return 1;
+  }
+}
+
+async function answer(line: CommandLine, environment: Environment): Promise<number> {
+  switch (line.kind) {
+    case 'nothing':
+      environment.writeError(await help(line.command, false));
+      return 2;
+    case 'help':
+      environment.write(await help(line.command, line.long));
+      return 0;
+    case 'version':
+      environment.write(line.long ? longVersion() : `kwctl ${VERSION}\n`);
+      return 0;
+    case 'command':
+      await runCommand(line.command, line.arguments, commandContext(environment, line.globals));
+      return 0;
+  }
+}
+
+async function runCommand(command: CommandSpec, given: CommandArguments, context: CommandContext): Promise<void> {
+  const name = commandName(command);
+  if (command.notServed === true) {
+    throw new KwctlError(
+      'not-served',
+      `'kwctl ${name}' is not served by this release; it offers annotate, inspect and run`,
+    );
+  }
+  // Each command is loaded when it is asked for: `--version` must not wait for the evaluator.
+  if (name === 'annotate') return (await import('./commands/annotate/annotate.ts')).annotate(given, context);
+  if (name === 'inspect') return (await import('./commands/inspect/inspect.ts')).inspect(given, context);
+  return (await import('./commands/run/run.ts')).run(given, context);
+}
+
+function commandContext(environment: Environment, globals: CommandArguments): CommandContext {
+  const { env, terminal } = environment;
+  const noColor = globals.options.has('no-color') || (env['NO_COLOR'] ?? '') !== '';
+  const log = createLog({
+    write: environment.writeError,
+    now: environment.now,
+    level: globals.options.has('verbose') ? 'debug' : 'info',
+    directives: env['RUST_LOG'],
+    color: terminal.isStderrTerminal && !noColor,
+  });
+  return { environment, log };
+}
+
+async function help(command: CommandSpec, isLong: boolean): Promise<string> {
+  const { helpText } = await import('./command-line/help.ts');
+  return helpText(command, isLong);
+}
+
+function longVersion(): string {
+  return `kwctl ${VERSION}\n\nThe builtins available to Rego policies will be listed by the \`info\` command of a later release.\n\n`;
+}
+
+/** An operator's mistake is never a stack trace; a mistake of ours is one, so that it can be reported. */
+function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isForeseen =
+    error instanceof KwctlError || ['ArtifactError', 'CapabilityError', 'EvaluationError'].includes(error.name);
+  return isForeseen ? error.message : (error.stack ?? error.message);
+}
