@@ -1,4 +1,3 @@
-import type { GuestAnswer, GuestFailure, GuestOperation } from '../runtime.ts';
 import { EvaluationError, type EvaluationErrorCode } from '../../errors.ts';
 
 /** How a policy is built so that it imports nothing but the host interface. */
@@ -21,18 +20,6 @@ export function unknownImports(names: readonly string[], expected: string): Eval
 /** Start code of a component that failed. */
 export function initialisationFailed(cause: unknown): EvaluationError {
   return refusal('initialisation-failed', `the component could not be started: ${thrownText(cause)}`, cause);
-}
-
-/**
- * What an operator reads when a call into the guest failed. The texts are those of waPC policies, so that dashboards and
- * alerts match whatever a policy was built with.
- */
-export function callFailure(operation: GuestOperation, reason: GuestFailure, text: string): GuestAnswer {
-  const message =
-    operation === 'validate_settings'
-      ? `Error invoking settings validation callback: GuestCallFailure(${JSON.stringify(text)})`
-      : `internal server error: Guest call failure: ${text}`;
-  return { kind: 'failure', reason, message };
 }
 
 /** The text of whatever was thrown. Errors of the glue belong to another realm, so `instanceof` does not know them. */

@@ -12,7 +12,7 @@ type HostFunction = (binding: string, namespace: string, operation: string, payl
 /** How one evaluation comes to its end, by itself or from outside. */
 export interface Ending {
   readonly ended: boolean;
-  /** Ends it because a limit was passed; `message` is for the operator. */
+  /** Ends it: a call under way answers that a limit was passed. `message` is for the operator. */
   exceed(message: string): void;
 }
 

@@ -1,7 +1,8 @@
 import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestLimits, GuestOperation } from '../runtime.ts';
-import { callFailure, thrownText } from './errors.ts';
-import { evaluationTimers, type Instantiate, type PolicyExports } from './glue.ts';
 import { payloadFor } from '../guest/payload.ts';
+import { guestCallFailure, limitFailure } from '../wapc/errors.ts';
+import { thrownText } from './errors.ts';
+import { evaluationTimers, type Instantiate, type PolicyExports } from './glue.ts';
 import { type Ending, hostImports } from './imports.ts';
 
 /** The world of a component is versioned: whoever implements this one speaks v1, without being asked. */
@@ -27,11 +28,11 @@ export async function beginEvaluation(
   return {
     async call(input) {
       const answer = callGuest(guest, operation, input, limits.maxOutputBytes);
-      const stopped = exceeded.promise.then((message) => callFailure(operation, 'limit', message));
+      const stopped = exceeded.promise.then((message) => limitFailure(operation, message));
       return Promise.race([answer, stopped]);
     },
     end() {
-      ending.ended = true;
+      ending.exceed('the evaluation was cut short');
       timers.clearAll();
     },
   };
@@ -48,7 +49,7 @@ async function callGuest(
     const payload = payloadFor(operation, input);
     const answer = await (operation === 'validate' ? guest.validate(payload) : guest.validateSettings(payload));
     if (!ArrayBuffer.isView(answer))
-      return callFailure(operation, 'unsupported', 'the component did not answer with bytes');
+      return guestCallFailure(operation, 'unsupported', 'the component did not answer with bytes');
     if (answer.byteLength > maxOutputBytes) return outputTooLarge(operation, answer.byteLength, maxOutputBytes);
     // A view over the same bytes that belongs to this realm.
     return { kind: 'response', bytes: new Uint8Array(answer.buffer, answer.byteOffset, answer.byteLength) };
@@ -60,17 +61,13 @@ async function callGuest(
 /** The `err` of a result arrives as an error with a payload; everything else that is thrown is a trap. */
 function failureOf(operation: GuestOperation, error: unknown, maxOutputBytes: number): GuestAnswer {
   if (typeof error !== 'object' || error === null || !Object.hasOwn(error, 'payload')) {
-    return callFailure(operation, 'trap', thrownText(error));
+    return guestCallFailure(operation, 'trap', thrownText(error));
   }
   const text = thrownText((error as { payload: unknown }).payload);
   if (text.length > maxOutputBytes) return outputTooLarge(operation, text.length, maxOutputBytes);
-  return callFailure(operation, 'guest-error', text);
+  return guestCallFailure(operation, 'guest-error', text);
 }
 
 function outputTooLarge(operation: GuestOperation, bytes: number, maxBytes: number): GuestAnswer {
-  return callFailure(
-    operation,
-    'limit',
-    `the policy's answer of ${bytes} bytes exceeds the limit of ${maxBytes} bytes`,
-  );
+  return limitFailure(operation, `the policy's response of ${bytes} bytes exceeds the limit of ${maxBytes} bytes`);
 }
