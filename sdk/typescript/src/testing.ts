@@ -1,3 +1,4 @@
+export { admissionRequest } from './testing/admission-request.ts';
 export { evaluatePolicy, validateSettings } from './testing/evaluate.ts';
 export type {
   EvaluationOptions,
@@ -6,3 +7,5 @@ export type {
   RecordedHostCall,
   RecordedLog,
 } from './testing/evaluate.ts';
+export { readExamples } from './testing/examples.ts';
+export type { PolicyExample } from './testing/examples.ts';

@@ -92,10 +92,15 @@ function createGuest(policy: Policy | Uint8Array, transport: HostTransport): Dis
   return policy instanceof Uint8Array ? createModuleGuest(policy, transport) : createDispatcher(policy, transport);
 }
 
-function requestOf(request: unknown): JsonValue {
-  const value = typeof request === 'string' ? parseJson(request) : jsonFrom(request);
-  const isReview = value instanceof Map && value.get('kind') === 'AdmissionReview';
-  return (isReview ? value.get('request') : value) ?? null;
+function requestOf(input: unknown): JsonValue {
+  const value = typeof input === 'string' ? parseJson(input) : jsonFrom(input);
+  if (!(value instanceof Map)) return value;
+  const isReview = value.get('kind') === 'AdmissionReview';
+  const request = isReview ? value.get('request') : value;
+  // API servers send null for what is not there; policy servers leave it out.
+  return request instanceof Map && isReview
+    ? new Map([...request].filter(([, member]) => member !== null))
+    : (request ?? null);
 }
 
 function fakeTransport(answers: HostAnswers, hostCalls: RecordedHostCall[], logs: RecordedLog[]): HostTransport {
