@@ -1,5 +1,5 @@
 import { type ContextAwareResource, encodeJson, type HostCall, jsonFrom, parseJson } from '@portcullis/protocol';
-import { EvaluationError } from './errors.ts';
+import { abortedError, EvaluationError } from './errors.ts';
 import type { HostCallHandler, PolicyRun } from './evaluator.ts';
 import type { ResourceList } from './runtimes/runtime.ts';
 
@@ -25,6 +25,7 @@ export async function fetchContextData(
   if ((mode !== 'opa' && mode !== 'gatekeeper') || policy.contextAwareResources.length === 0) {
     return { kind: 'ready', input: {} };
   }
+  if (callerSignal?.aborted === true) throw abortedError();
   const over = Promise.withResolvers<'aborted' | 'timed-out'>();
   const cut = new AbortController();
   const onAbort = (): void => over.resolve('aborted');
@@ -33,7 +34,7 @@ export async function fetchContextData(
     policy.timeoutMs === undefined ? undefined : setTimeout(() => over.resolve('timed-out'), policy.timeoutMs);
   try {
     const inventory = await Promise.race([buildInventory(policy, hostCalls, cut.signal), over.promise]);
-    if (inventory === 'aborted') throw new EvaluationError('aborted', 'the caller went away');
+    if (inventory === 'aborted') throw abortedError();
     return inventory === 'timed-out' ? { kind: 'timed-out' } : { kind: 'ready', input: { contextData: inventory } };
   } catch (error) {
     if (error instanceof EvaluationError) throw error;

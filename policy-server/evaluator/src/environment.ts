@@ -16,6 +16,7 @@ import type {
 import { EvaluationError } from './errors.ts';
 import type { Evaluated, EvaluationInput, Evaluator, PolicyRun } from './evaluator.ts';
 import type { RunOptions } from './pool/flights.ts';
+import { monotonicMs } from './pool/turns.ts';
 import { parsePolicyId } from './policy-id.ts';
 
 export interface EvaluationOutcome {
@@ -31,6 +32,8 @@ export interface EvaluationOutcome {
 export interface EnvironmentOptions {
   /** Requests in this namespace are accepted without asking anyone. */
   readonly alwaysAcceptNamespace?: string | undefined;
+  /** A monotonic clock in milliseconds. @default the clock of the process */
+  readonly nowMs?: () => number;
 }
 
 interface Group {
@@ -48,12 +51,14 @@ type Target =
 export class EvaluationEnvironment {
   readonly #evaluator: Evaluator;
   readonly #alwaysAcceptNamespace: string | undefined;
+  readonly #nowMs: () => number;
   /** `undefined` while a policy is being registered. */
   readonly #targets = new Map<string, Target | undefined>();
 
   constructor(evaluator: Evaluator, options: EnvironmentOptions = {}) {
     this.#evaluator = evaluator;
     this.#alwaysAcceptNamespace = options.alwaysAcceptNamespace;
+    this.#nowMs = options.nowMs ?? monotonicMs;
   }
 
   /**
@@ -133,11 +138,11 @@ export class EvaluationEnvironment {
 
   async #askGroup(group: Group, input: EvaluationInput, uid: string, options: RunOptions): Promise<Evaluated> {
     const { definition, expression } = group;
-    const endsAtMs = options.deadlineMs === undefined ? undefined : performance.now() + options.deadlineMs;
+    const endsAtMs = options.deadlineMs === undefined ? undefined : this.#nowMs() + options.deadlineMs;
     const members = new Map<string, MemberEvaluation>();
     for (const [name, run] of definition.members) {
       members.set(name, async () => {
-        const deadlineMs = endsAtMs === undefined ? undefined : endsAtMs - performance.now();
+        const deadlineMs = endsAtMs === undefined ? undefined : endsAtMs - this.#nowMs();
         const policy = named(`${definition.id}/${name}`, run);
         const { response, initialised } = await this.#evaluator.evaluate(policy, input, { ...options, deadlineMs });
         if (!initialised) throw new MemberNotInitialised(policy.policyId, response);

@@ -43,3 +43,8 @@ export class EvaluationError extends Error {
     this.code = code;
   }
 }
+
+/** The caller is told, if it still listens. */
+export function abortedError(): EvaluationError {
+  return new EvaluationError('aborted', 'the caller went away before the evaluation was done');
+}

@@ -277,12 +277,12 @@ test('the host learns who asks, and when nobody waits any more', async (t) => {
 
 test('the queue is bounded in length and in time', async (t) => {
   await using evaluator = start({ workers: 1, cores: 1, limits: { maxQueueLength: 3 } });
-  const policy = policyOf(await obedient(evaluator), { timeoutMs: 300 });
+  const policy = policyOf(await obedient(evaluator), { timeoutMs: 1000 });
   await ask(evaluator, policy, 'a');
   const loop = ask(evaluator, policy, 'l');
   await sleep(100);
   await t.rejects(ask(evaluator, policy, 'a', { deadlineMs: 20 }), { code: 'overloaded' }, 'no hope: refused at once');
-  const late = t.rejects(ask(evaluator, policy, 'a', { deadlineMs: 110 }), { code: 'overloaded' }, 'hope in vain');
+  const late = t.rejects(ask(evaluator, policy, 'a', { deadlineMs: 500 }), { code: 'overloaded' }, 'hope in vain');
   const patient = [ask(evaluator, policy, 'a'), ask(evaluator, policy, 'a', { deadlineMs: 5000 })];
   await t.rejects(ask(evaluator, policy, 'a'), { code: 'overloaded' }, 'the queue is full');
   await late;

@@ -47,8 +47,8 @@ export interface Attempt {
   readonly thread: Thread;
   readonly seat: number;
   readonly seatedAtMs: number;
-  /** Ends what the host does for this attempt. */
-  readonly hostCalls: AbortController;
+  /** Ends the host call under way. */
+  hostCall: AbortController | undefined;
   /** How often the host has answered. */
   answers: number;
   /** Since when the guest waits for the host. */
@@ -68,7 +68,7 @@ export function newAttempt(flight: Flight, thread: Thread, evaluationId: number,
     thread,
     seat: thread.takeSeat(),
     seatedAtMs: nowMs,
-    hostCalls: new AbortController(),
+    hostCall: undefined,
     answers: 0,
     waitingSinceMs: undefined,
     waitedMs: 0,
@@ -94,5 +94,5 @@ export function leave(attempt: Attempt): void {
 export function quieten(attempt: Attempt): void {
   clearTimeout(attempt.deadline);
   clearTimeout(attempt.sleep);
-  attempt.hostCalls.abort();
+  attempt.hostCall?.abort();
 }

@@ -43,6 +43,7 @@ export class HostDesk {
     if (attempt.abandoned || attempt.thread.isDead || attempt.waitingSinceMs === undefined) return;
     attempt.waitedMs += this.#options.nowMs() - attempt.waitingSinceMs;
     attempt.waitingSinceMs = undefined;
+    attempt.hostCall = undefined;
     attempt.answers++;
     this.#options.reply(attempt, reply);
   }
@@ -64,8 +65,10 @@ export class HostDesk {
 
   async #ask(attempt: Attempt, call: HostCall): Promise<HostReply> {
     const { maxHostCallBytes: most } = this.#options;
+    const control = new AbortController();
+    attempt.hostCall = control;
     try {
-      const bytes = await attempt.flight.work.hostCall(call, attempt.hostCalls.signal);
+      const bytes = await attempt.flight.work.hostCall(call, control.signal);
       const size = bytes.byteLength;
       if (size <= most) return { kind: 'answer', bytes: ownBytes(bytes) };
       return {

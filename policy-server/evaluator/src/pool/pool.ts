@@ -1,4 +1,4 @@
-import { EvaluationError } from '../errors.ts';
+import { abortedError, EvaluationError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { GuestLimits } from '../runtimes/runtime.ts';
 import { armDeadline, type Verdicts, watchThread } from './deadline.ts';
@@ -285,8 +285,4 @@ export class EvaluationPool {
 
 function closedError(): EvaluationError {
   return new EvaluationError('closed', 'the evaluator is closed');
-}
-
-function abortedError(): EvaluationError {
-  return new EvaluationError('aborted', 'the caller went away before the evaluation was done');
 }
