@@ -25,7 +25,7 @@ export const BORDERS: Readonly<Record<string, Border>> = {
   'policy-server/evaluator': { packages: ['protocol'], tests: ['testkit', 'capabilities', 'assemblyscript'] },
   'policy-server/capabilities': { packages: ['protocol', 'artifact'], tests: ['testkit', 'evaluator'] },
   'policy-server/server': { packages: HOST, tests: ['testkit'], environment: true },
-  'policy-server/testkit': { packages: ['protocol', 'artifact', 'assemblyscript'], environment: true },
+  'policy-server/testkit': { packages: ['protocol', 'assemblyscript'], environment: true },
   kwctl: { packages: HOST, tests: ['testkit'], environment: true },
   bench: { packages: ['evaluator', 'artifact', 'testkit'], environment: true },
   'policies/*': { packages: ['sdk'], tests: ['testkit', 'evaluator'], environment: true },
