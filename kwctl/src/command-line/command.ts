@@ -8,6 +8,8 @@ export interface OptionSpec {
   readonly takes?: 'one' | 'many';
   /** The only values it accepts. */
   readonly values?: readonly string[];
+  /** Says what is wrong with a value, if anything. */
+  readonly check?: (value: string) => string | undefined;
   readonly required?: boolean;
   /** May be given more than once. */
   readonly repeatable?: boolean;

@@ -198,6 +198,8 @@ class LevelParser {
     const earlier = this.#given.get(option.id);
     if (earlier !== undefined && option.repeatable !== true) throw usage.usedTwice(this.#command, option);
     for (const value of values) {
+      const problem = option.check?.(value);
+      if (problem !== undefined) throw usage.unreadableValue(option, value, problem);
       if (option.values !== undefined && !option.values.includes(value)) {
         throw usage.invalidValue(option, value, similarTo(value, option.values).at(-1));
       }

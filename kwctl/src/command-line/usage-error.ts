@@ -31,6 +31,10 @@ export function invalidValue(option: OptionSpec, value: string, similar: string 
   ]);
 }
 
+export function unreadableValue(option: OptionSpec, value: string, problem: string): UsageError {
+  return new UsageError([`error: invalid value '${value}' for '${optionText(option)}': ${problem}`]);
+}
+
 export function valueRequired(option: OptionSpec): UsageError {
   return new UsageError([
     `error: a value is required for '${optionText(option)}' but none was supplied${possibleValues(option)}`,

@@ -119,6 +119,7 @@ come from the resources. Registry references are not fetched in this release.`,
     {
       id: 'timeout',
       valueName: 'SECONDS',
+      check: (value) => (/^\d{1,7}(?:\.\d{1,3})?$/.test(value) ? undefined : 'expected a number of seconds'),
       defaultText: String(DEFAULT_TIMEOUT_SECONDS),
       help: 'End an evaluation, or the validation of settings, that takes longer; 0 waits for ever',
     },

@@ -1,0 +1,122 @@
+import { rename, writeFile } from 'node:fs/promises';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import {
+  createCapabilities,
+  createDnsHandler,
+  debugRequest,
+  formatSession,
+  parseSession,
+  RecordSession,
+  ReplaySession,
+  type CapabilitySession,
+  type Exchange,
+  type HostCalls,
+  type PolicyLogEvent,
+} from '@portcullis/capabilities';
+import type { EvaluatorEvents } from '@portcullis/evaluator';
+import type { Log } from '../../output/log.ts';
+import { fileErrorReason } from '@portcullis/artifact';
+import { readText } from './input.ts';
+
+export interface HostOptions {
+  readonly recordPath: string | undefined;
+  readonly replayPath: string | undefined;
+  readonly log: Log;
+}
+
+/** What policies find when they ask their host: the outside world, or a recorded session in its place. */
+export class PolicyHost {
+  readonly #log: Log;
+  readonly #recordPath: string | undefined;
+  readonly #recording = new RecordSession();
+  readonly #recorded: readonly Exchange[] | undefined;
+  #replay: ReplaySession | undefined;
+  #calls: HostCalls;
+
+  private constructor(options: HostOptions, recorded: readonly Exchange[] | undefined) {
+    this.#log = options.log;
+    this.#recordPath = options.recordPath;
+    this.#recorded = recorded;
+    this.#calls = this.#createCalls();
+    subscribe(GUEST_LOGGED, this.#onGuestLogged);
+  }
+
+  /** @throws KwctlError or CapabilityError when the session to replay cannot be used: before any policy runs */
+  static async open(options: HostOptions): Promise<PolicyHost> {
+    const { replayPath } = options;
+    if (replayPath === undefined) return new PolicyHost(options, undefined);
+    const text = await readText(replayPath, (reason) => `cannot use the recorded session ${replayPath}: ${reason}`);
+    const host = new PolicyHost(options, parseSession(text, replayPath));
+    options.log({
+      level: 'info',
+      target: TARGET,
+      message: 'host capabilities proxy enabled with replay mode',
+      fields: { session_file: JSON.stringify(replayPath) },
+    });
+    return host;
+  }
+
+  readonly hostCalls: HostCalls = (call, context) => this.#calls(call, context);
+
+  /** A policy begins; every policy is given the recorded session from its beginning. */
+  begin(): void {
+    if (this.#recorded !== undefined) this.#replay = new ReplaySession(this.#recorded);
+    this.#calls = this.#createCalls();
+  }
+
+  /** A policy is done: what was recorded up to here is saved, what was not replayed is told. */
+  async end(): Promise<void> {
+    const remaining = this.#replay?.remaining ?? [];
+    if (remaining.length > 0) {
+      const exchanges = `[${remaining.map(({ request }) => debugRequest(request)).join(', ')}]`;
+      this.#log({
+        level: 'warn',
+        target: TARGET,
+        message: 'Some of the recorded exchanges have not been replayed',
+        fields: { exchanges },
+      });
+    }
+    if (this.#recordPath !== undefined) await this.#save(this.#recordPath);
+  }
+
+  [Symbol.dispose](): void {
+    unsubscribe(GUEST_LOGGED, this.#onGuestLogged);
+  }
+
+  async #save(path: string): Promise<void> {
+    const fields = { destination: JSON.stringify(path) };
+    try {
+      // A reader never meets half a session.
+      const draft = `${path}.${process.pid}.tmp`;
+      await writeFile(draft, formatSession(this.#recording.exchanges));
+      await rename(draft, path);
+      this.#log({ level: 'info', target: TARGET, message: 'Context aware session saved to file', fields });
+    } catch (error) {
+      const message = `Cannot save context aware session to file: ${fileErrorReason(error)}`;
+      this.#log({ level: 'error', target: TARGET, message, fields });
+    }
+  }
+
+  #createCalls(): HostCalls {
+    const session: CapabilitySession | undefined =
+      this.#replay ?? (this.#recordPath === undefined ? undefined : this.#recording);
+    return createCapabilities({
+      handlers: { DNSLookupHost: createDnsHandler() },
+      log: (event) => this.#logPolicyEvent(event),
+      ...(session !== undefined && { session }),
+    });
+  }
+
+  #logPolicyEvent({ level, message, policyId, data }: PolicyLogEvent): void {
+    this.#log({ level, target: 'policy_log', message, policyId, ...(data !== undefined && { fields: { data } }) });
+  }
+
+  readonly #onGuestLogged = (event: unknown): void => {
+    // The channel is the evaluator's own: what comes over it has this type.
+    const { level, message, policyId } = event as EvaluatorEvents['guest-logged'];
+    this.#log({ level, target: 'policy_log', message: message.trimEnd(), policyId });
+  };
+}
+
+const TARGET = 'kwctl::callback_handler';
+const GUEST_LOGGED = 'portcullis:guest-logged';
