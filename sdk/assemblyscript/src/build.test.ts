@@ -12,11 +12,19 @@ interface Outcome {
   readonly error?: string;
   readonly log: readonly string[];
   readonly trapped: boolean;
+  /** `binding namespace operation payload` of every host call. */
+  readonly hostCalls: readonly string[];
 }
 
-/** A waPC host of the smallest kind: one call into a new instance. */
+/** A waPC host of the smallest kind: one call into a new instance. Host calls for a namespace `refused` fail. */
 function call(module: WebAssembly.Module, operation: string, payload: string): Outcome {
-  const outcome: { response?: string; error?: string; log: string[]; trapped: boolean } = { log: [], trapped: false };
+  const outcome: { -readonly [K in keyof Outcome]: Outcome[K] } & { log: string[]; hostCalls: string[] } = {
+    log: [],
+    trapped: false,
+    hostCalls: [],
+  };
+  const answer = encoder.encode('{"näh":1}');
+  const refusal = encoder.encode('unknown namespace: refused');
   const request = [operation, payload].map((part) => encoder.encode(part));
   const memory = (): Uint8Array => new Uint8Array((instance.exports['memory'] as WebAssembly.Memory).buffer);
   const textAt = (at: number, size: number): string => decoder.decode(memory().subarray(at, at + size));
@@ -29,6 +37,15 @@ function call(module: WebAssembly.Module, operation: string, payload: string): O
       __guest_response: (at: number, size: number) => (outcome.response = textAt(at, size)),
       __guest_error: (at: number, size: number) => (outcome.error = textAt(at, size)),
       __console_log: (at: number, size: number) => outcome.log.push(textAt(at, size)),
+      __host_call: (...parts: number[]) => {
+        const texts = [0, 2, 4, 6].map((index) => textAt(parts[index] ?? 0, parts[index + 1] ?? 0));
+        outcome.hostCalls.push(texts.join(' '));
+        return texts[1] === 'refused' ? 0 : 1;
+      },
+      __host_response_len: () => answer.length,
+      __host_response: (at: number) => memory().set(answer, at),
+      __host_error_len: () => refusal.length,
+      __host_error: (at: number) => memory().set(refusal, at),
     },
   });
   const guestCall = instance.exports['__guest_call'] as (operationSize: number, payloadSize: number) => number;
@@ -113,6 +130,61 @@ test('the other examples of the README compile', async (t) => {
     export function __guest_call(a: i32, b: i32): i32 { return guestCall<Settings>(a, b, validate, validateSettings); }`;
   const folder = t.testdir({ 'policy.ts': source.replaceAll('return mutate(', 'if (true) return mutate(') });
   await t.resolves(buildPolicy({ entry: join(folder, 'policy.ts'), optimize: false }));
+});
+
+test('host calls are made as the host expects them, and answered', async (t) => {
+  const source = `import { PolicyRequest, PolicyResponse, accept, getManifest, getManifestDigest, getResource, guestCall, hostCall,
+      listResources, listResourcesByNamespace, logError, logInfo, logWarning, logDebug, lookupHost, reject } from "@portcullis/assemblyscript/assembly";
+    @json class Settings {}
+    function validate(request: PolicyRequest, settings: Settings): PolicyResponse {
+      if (request.name == "unwrap") return reject(hostCall("refused", "x", "").unwrap());
+      getResource("v1", "ConfigMap", "n", "ns");
+      getResource("v1", "Namespace", "n");
+      listResources("apps/v1", "Deployment", "app=x");
+      listResourcesByNamespace("v1", "Pod", "ns");
+      getManifestDigest("ghcr.io/a/b:1");
+      getManifest("ghcr.io/a/b:1");
+      lookupHost("example.org");
+      logDebug("d"); logInfo("i \\"q\\""); logWarning("w"); logError("e");
+      return reject(hostCall("any", "thing", "{}", "other").payload + hostCall("refused", "x", "").error);
+    }
+    function validateSettings(settings: Settings): string | null { return null; }
+    export function __guest_call(a: i32, b: i32): i32 { return guestCall<Settings>(a, b, validate, validateSettings); }`;
+  const folder = t.testdir({ 'policy.ts': source });
+  const bytes = await buildPolicy({ entry: join(folder, 'policy.ts'), optimize: false });
+  const module = new WebAssembly.Module(Uint8Array.from(bytes));
+  const { response, hostCalls } = call(module, 'validate', '{"request":{"name":"x"},"settings":{}}');
+  t.match(parseValidationResponse(encoder.encode(response)), { message: '{"näh":1}unknown namespace: refused' });
+  const calls = hostCalls.map((each) => {
+    const [, target = '', payload = ''] = /^(\S+ \S+ \S+) (.*)$/.exec(each) ?? [];
+    return [target, payload === '' ? '' : JSON.parse(payload)];
+  });
+  t.same(calls, [
+    [
+      'kubewarden kubernetes get_resource',
+      { api_version: 'v1', kind: 'ConfigMap', name: 'n', namespace: 'ns', disable_cache: false },
+    ],
+    ['kubewarden kubernetes get_resource', { api_version: 'v1', kind: 'Namespace', name: 'n', disable_cache: false }],
+    [
+      'kubewarden kubernetes list_resources_all',
+      { api_version: 'apps/v1', kind: 'Deployment', label_selector: 'app=x', disable_cache: false },
+    ],
+    [
+      'kubewarden kubernetes list_resources_by_namespace',
+      { api_version: 'v1', kind: 'Pod', namespace: 'ns', disable_cache: false },
+    ],
+    ['kubewarden oci v1/manifest_digest', 'ghcr.io/a/b:1'],
+    ['kubewarden oci v1/oci_manifest', 'ghcr.io/a/b:1'],
+    ['kubewarden net v1/dns_lookup_host', 'example.org'],
+    ['kubewarden tracing log', { level: 'debug', message: 'd' }],
+    ['kubewarden tracing log', { level: 'info', message: 'i "q"' }],
+    ['kubewarden tracing log', { level: 'warning', message: 'w' }],
+    ['kubewarden tracing log', { level: 'error', message: 'e' }],
+    ['other any thing', {}],
+    ['kubewarden refused x', ''],
+  ]);
+  const unwrapped = call(module, 'validate', '{"request":{"name":"unwrap"},"settings":{}}');
+  t.match(unwrapped, { trapped: true, log: [/^unknown namespace: refused \(/] });
 });
 
 test('mistakes are reported in the words of the compiler', async (t) => {
