@@ -19,8 +19,9 @@ import {
   type Answer,
 } from './answer.ts';
 import type { BodyFailure } from './body.ts';
+import { ClientPatience } from './client-patience.ts';
 import { createRequestLog, type RequestLog } from './request-log.ts';
-import { clientTimeoutMs, decodePolicyId, isJsonContentType } from './request-target.ts';
+import { decodePolicyId, isJsonContentType } from './request-target.ts';
 
 /** Decides one request; the environment of loaded policies has this shape. */
 export type Evaluate = (
@@ -58,9 +59,6 @@ export interface AdmissionOptions {
 
 /** Status of a log line about a client that went away; nothing is sent. */
 const CLIENT_GONE = 499;
-/** The answer must reach the client before it stops waiting. */
-const ANSWER_MARGIN = 0.05;
-const MAX_ANSWER_MARGIN_MS = 250;
 
 /** Makes the handler of `/validate`, `/audit` and `/validate_raw`. */
 export function createAdmissionHandler({ evaluate, log, nowMs }: AdmissionOptions): AdmissionHandler {
@@ -101,14 +99,19 @@ interface Decision {
 
 async function decideInput(input: EvaluationInput, decision: Decision): Promise<Answer> {
   const { head, policyId, line, signal } = decision;
-  const deadlineMs = answerDeadlineMs(head.target);
   const origin = head.route === 'audit' ? 'audit' : 'validate';
-  const outcome = await decision.evaluate(policyId, origin, input, {
-    ...(signal && { signal }),
-    ...(deadlineMs !== undefined && { deadlineMs }),
-  });
-  line.decided(input, outcome, origin);
-  return jsonAnswer(200, bodyOf(head.route, outcome.response));
+  using patience = new ClientPatience(head.target, signal);
+  try {
+    const outcome = await decision.evaluate(policyId, origin, input, patience.options);
+    line.decided(input, outcome, origin);
+    return jsonAnswer(200, bodyOf(head.route, outcome.response));
+  } catch (error) {
+    const isLate = patience.isOver && error instanceof EvaluationError && error.code === 'aborted';
+    if (!isLate) throw error;
+    const answer = errorAnswer(504, 'The policy did not answer before the timeout the client had set for the request');
+    line.refused(answer);
+    return answer;
+  }
 }
 
 function parseInput(route: AdmissionRoute, body: Uint8Array): EvaluationInput {
@@ -158,10 +161,4 @@ function failureAnswer(route: AdmissionRoute, policyId: string, error: unknown):
 function overloaded(reason: string): Answer {
   const answer = errorAnswer(429, `Too many requests: ${reason}. Retry later`);
   return { ...answer, headers: { ...answer.headers, 'retry-after': '1' } };
-}
-
-function answerDeadlineMs(target: string): number | undefined {
-  const timeoutMs = clientTimeoutMs(target);
-  if (timeoutMs === undefined) return undefined;
-  return timeoutMs - Math.min(timeoutMs * ANSWER_MARGIN, MAX_ANSWER_MARGIN_MS);
 }

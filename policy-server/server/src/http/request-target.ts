@@ -41,7 +41,8 @@ export function clientTimeoutMs(target: string): number | undefined {
   for (const [, amount, unit] of text.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
     totalMs += Number(amount) * (DURATION_UNITS_MS.get(unit ?? '') ?? 0);
   }
-  return totalMs > 0 ? totalMs : undefined;
+  // Longer than a 32-bit timer can hold is as good as no limit.
+  return totalMs > 0 && totalMs < 2 ** 31 ? totalMs : undefined;
 }
 
 const JSON_MEDIA_TYPE = /^application\/(?:json|[^\s;,/]+\+json)[ \t]*(?:;.*)?$/i;
