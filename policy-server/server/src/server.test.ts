@@ -460,7 +460,16 @@ test('a busy port is an error that says so', async (t) => {
 
 test('what policies say is logged; bodies and settings never are', async (t) => {
   await using started = await start({
-    log: { module: rust, settings: { behaviour: 'log', secret: 'tiger' } },
+    log: {
+      module: rust,
+      settings: {
+        behaviour: 'host-call',
+        namespace: 'tracing',
+        operation: 'log',
+        payload: '{"level":"warning","message":"hello\\nworld","line":7}',
+        secret: 'tiger',
+      },
+    },
     curious: {
       module: rust,
       settings: { behaviour: 'host-call', namespace: 'oci', operation: 'v2/verify', payload: '{}' },
@@ -477,9 +486,9 @@ test('what policies say is logged; bodies and settings never are', async (t) => 
     },
   });
   await started.verdict('/validate/log');
-  t.ok(
-    started.log.entries.some(({ target, fields }) => target === 'policy_log' && fields['policy_id'] === 'log'),
-    'guest log',
+  t.match(
+    started.log.entries.find(({ target }) => target === 'policy_log'),
+    { level: 'warn', message: 'hello\nworld', fields: { policy_id: 'log', data: '{"line":7}' } },
   );
   const denied = await started.verdict('/validate/curious');
   t.match(denied.status?.message, "Policy has not been granted access to the 'oci/v2/verify' host capability");
