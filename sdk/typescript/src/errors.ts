@@ -22,13 +22,18 @@ export interface SettingsProblem {
   readonly message: string;
 }
 
-/** The settings do not fit the policy's schema; `message` names every problem. */
+/** A message is for people: it does not go on for ever. */
+const MAX_SHOWN = 20;
+
+/** The settings do not fit the policy's schema; `message` names the problems, the first of them if there are many. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly problems: readonly SettingsProblem[];
 
   constructor(problems: readonly SettingsProblem[]) {
-    super(problems.map(({ path, message }) => `${path}: ${message}`).join('; '));
+    const shown = problems.slice(0, MAX_SHOWN).map(({ path, message }) => `${path}: ${message}`);
+    const more = problems.length - shown.length;
+    super([...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; '));
     this.problems = problems;
   }
 }

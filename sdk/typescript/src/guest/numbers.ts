@@ -91,5 +91,6 @@ function isUnsafeInteger(value: number): boolean {
 
 /** Objects that bring their own JSON form (Date) keep it. */
 function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !(value instanceof SourceNumber) && !('toJSON' in value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return !(value instanceof SourceNumber) && !('toJSON' in value);
 }
