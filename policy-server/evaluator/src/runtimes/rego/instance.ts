@@ -1,10 +1,15 @@
-import { LoadedPolicy } from '@open-policy-agent/opa-wasm';
+import { createRequire } from 'node:module';
 import type { GuestLimits } from '../runtime.ts';
 import { abiMinorVersion, decodeText, readText, type RegoExports } from './abi.ts';
 import { RegoFailure, regoFailureFrom } from './errors.ts';
 import { type BuiltinHost, RegoImports } from './imports.ts';
 import { RegoNumber, RegoObject } from './value.ts';
 import { parseValue } from './value-text.ts';
+
+// The package's ES module forgets this one of its exports; its types and its CommonJS module have it.
+const { LoadedPolicy } = createRequire(import.meta.url)(
+  '@open-policy-agent/opa-wasm',
+) as typeof import('@open-policy-agent/opa-wasm');
 
 /** What `opa build` modules are made for; one with much static data declares more. */
 const USUAL_PAGES = 5;
@@ -56,7 +61,7 @@ interface InstanceParts {
 /** One instance of a Rego policy, good for one evaluation. */
 export class RegoInstance {
   readonly #parts: InstanceParts;
-  readonly #policy: LoadedPolicy;
+  readonly #policy: InstanceType<typeof LoadedPolicy>;
   /** Names of the builtins the policy imports, and their numbers. */
   readonly builtins: ReadonlyMap<string, number>;
   #result: Uint8Array | undefined;

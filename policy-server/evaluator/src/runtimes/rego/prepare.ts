@@ -1,5 +1,7 @@
 import { createContext, Script } from 'node:vm';
 import { EvaluationError } from '../../errors.ts';
+import { capMemory } from '../../link/memory.ts';
+import { coreModule } from '../guest/compile.ts';
 import type {
   CompiledPolicy,
   CompileOptions,
@@ -26,7 +28,7 @@ const PROBE_TIMEOUT_MS = 2_000;
 export const regoRuntime: Runtime = { modes: ['opa', 'gatekeeper'], compile, prepare };
 
 async function compile(bytes: Uint8Array, { mode, sha256, limits }: CompileOptions): Promise<CompiledPolicy> {
-  const module = await compileModule(bytes);
+  const module = await compileModule(bytes, limits);
   const missing = missingExports(module);
   if (missing.length > 0) {
     throw new EvaluationError(
@@ -42,12 +44,13 @@ async function compile(bytes: Uint8Array, { mode, sha256, limits }: CompileOptio
   return { mode, sha256, modules: [module] };
 }
 
-async function compileModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
+async function compileModule(bytes: Uint8Array, limits: GuestLimits): Promise<WebAssembly.Module> {
   try {
-    return await WebAssembly.compile(bytes.slice());
+    return await WebAssembly.compile(new Uint8Array(capMemory(bytes, limits.memoryPages)));
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new EvaluationError('module-invalid', `the module does not compile: ${text}`, { cause: error });
+    if (error instanceof EvaluationError) throw error;
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new EvaluationError('module-invalid', `cannot compile the module: ${detail}`, { cause: error });
   }
 }
 
@@ -83,10 +86,9 @@ function initialisationFailed(error: unknown, limits: GuestLimits): EvaluationEr
   });
 }
 
-async function prepare({ mode, modules }: CompiledPolicy, limits: GuestLimits): Promise<Prepared> {
-  const [module] = modules;
-  if (module === undefined) throw new EvaluationError('module-invalid', 'the compiled policy holds no module');
-  const rego = new RegoModule(module, limits);
+async function prepare(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared> {
+  const rego = new RegoModule(coreModule(compiled), limits);
+  const { mode } = compiled;
   return {
     async begin(operation, host) {
       try {

@@ -81,7 +81,12 @@ interface Walk {
 function reachablePaths(graph: RegoObject, initial: readonly RegoValue[]): RegoSet {
   const walk: Walk = { graph, paths: [], steps: 0 };
   for (const vertex of initial) {
-    if (graph.get(vertex) !== undefined) follow(walk, vertex, []);
+    const edges = graph.get(vertex);
+    if (edges === undefined) continue;
+    const neighbours = verticesOf(edges) ?? [];
+    if (neighbours.length === 0) walk.paths.push([vertex]);
+    // As in OPA a vertex that points to itself shows so: the first step may lead back.
+    for (const neighbour of neighbours) follow(walk, neighbour, [vertex]);
   }
   return new RegoSet(walk.paths);
 }

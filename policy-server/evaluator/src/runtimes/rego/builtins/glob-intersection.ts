@@ -14,7 +14,7 @@ const MAX_STEPS = 4_000_000;
 const MAX_SET_CHARACTERS = 200_000;
 
 /**
- * Whether some text matches both patterns (`.`, `[a-z]`, `*`, `+`, `\`). A walk over pairs of positions: the product of the
+ * Whether some text that is not empty matches both patterns (`.`, `[a-z]`, `*`, `+`, `\`). A walk over pairs of positions: the product of the
  * lengths bounds it, where backtracking needs exponential time for rows of `.*`.
  */
 export function globsIntersect(left: string, right: string): boolean {
@@ -22,27 +22,39 @@ export function globsIntersect(left: string, right: string): boolean {
   const b = parse(right);
   const width = b.length + 1;
   if ((a.length + 1) * width > MAX_STEPS) throw new BuiltinError('the patterns are too long');
+  if (a.length === 0 && b.length === 0) return true;
+  // Bit 0: reached without a character so far, bit 1: with one.
   const seen = new Uint8Array((a.length + 1) * width);
-  const pending = [0];
-  for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
-    const [i, j] = [Math.floor(pair / width), pair % width];
-    if (seen[pair] === 1) continue;
-    seen[pair] = 1;
-    if (i === a.length && j === b.length) return true;
-    for (const [nextI, nextJ] of successors(a[i], b[j], i, j)) pending.push(nextI * width + nextJ);
+  const pending: Position[] = [{ i: 0, j: 0, consumed: false }];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    const pair = at.i * width + at.j;
+    const bit = at.consumed ? 2 : 1;
+    const before = seen[pair] ?? 0;
+    if ((before & bit) !== 0) continue;
+    seen[pair] = before | bit;
+    if (at.consumed && at.i === a.length && at.j === b.length) return true;
+    pending.push(...successors(a[at.i], b[at.j], at));
   }
   return false;
 }
 
+interface Position {
+  readonly i: number;
+  readonly j: number;
+  readonly consumed: boolean;
+}
+
 /** Where two patterns may stand after skipping an optional place or after one shared character. */
-function successors(a: Place | undefined, b: Place | undefined, ...[i, j]: [number, number]): [number, number][] {
-  const next: [number, number][] = [];
-  if (a?.optional) next.push([i + 1, j]);
-  if (b?.optional) next.push([i, j + 1]);
+function successors(a: Place | undefined, b: Place | undefined, { i, j, consumed }: Position): Position[] {
+  const next: Position[] = [];
+  if (a?.optional) next.push({ i: i + 1, j, consumed });
+  if (b?.optional) next.push({ i, j: j + 1, consumed });
   if (a === undefined || b === undefined || !share(a, b)) return next;
-  next.push([i + 1, j + 1]);
-  if (a.repeats) next.push([i, j + 1]);
-  if (b.repeats) next.push([i + 1, j]);
+  next.push({ i: i + 1, j: j + 1, consumed: true });
+  if (a.repeats) next.push({ i, j: j + 1, consumed: true });
+  if (b.repeats) next.push({ i: i + 1, j, consumed: true });
+  // Both may stay where they are: what follows is the same, only the text is no longer empty.
+  if (a.repeats && b.repeats) next.push({ i, j, consumed: true });
   return next;
 }
 

@@ -1,50 +1,36 @@
-import { Document, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { RegoNumber, RegoObject, RegoSet, type RegoValue } from '../value.ts';
 import { printValue } from '../value-text.ts';
 import { formatFloat } from './go/float.ts';
-import { looksLikeAnother } from './yaml-scalar.ts';
+import { printKey, printText } from './yaml-text.ts';
 
 /** YAML in the layout of go-yaml v3: two spaces, keys in natural order, no line is folded. */
 export function printYaml(value: RegoValue): string {
-  // The failsafe schema quotes nothing on its own account: what needs quotes for its meaning gets them here.
-  const document = new Document(null, { schema: 'failsafe' });
-  document.contents = nodeOf(value) as never;
-  return document.toString({ lineWidth: 0, singleQuote: true });
+  return `${print(value, '').trimStart()}\n`;
 }
 
-function nodeOf(value: RegoValue): Scalar | YAMLMap | YAMLSeq {
-  if (typeof value === 'string') return textNode(value);
-  if (value === null || typeof value === 'boolean') return plainNode(String(value));
-  if (value instanceof RegoNumber) return plainNode(numberText(value.text));
-  if (value instanceof RegoObject) return mapNode(value);
-  const sequence = new YAMLSeq();
-  sequence.items = (value instanceof RegoSet ? value.sorted() : value).map(nodeOf);
-  sequence.flow = sequence.items.length === 0;
-  return sequence;
+/** A value behind `key:` or `-`, with the space or line break that comes first. `indent` is that of the parent's content. */
+function print(value: RegoValue, indent: string): string {
+  if (typeof value === 'string') return ` ${printText(value, indent)}`;
+  if (value === null || typeof value === 'boolean') return ` ${value}`;
+  if (value instanceof RegoNumber) return ` ${numberText(value.text)}`;
+  const lines = value instanceof RegoObject ? members(value, indent) : items(value, indent);
+  if (lines.length === 0) return value instanceof RegoObject ? ' {}' : ' []';
+  return lines.map((line) => `\n${indent}${line}`).join('');
 }
 
-function mapNode(object: RegoObject): YAMLMap {
-  const map = new YAMLMap();
-  const members = [...object.entries()].map(
-    ([key, member]) => [typeof key === 'string' ? key : printValue(key, 'json'), member] as const,
-  );
-  members.sort(([a], [b]) => compareNaturally(a, b));
-  map.items = members.map(([key, member]) => new Pair(textNode(key), nodeOf(member)));
-  map.flow = map.items.length === 0;
-  return map;
+function members(object: RegoObject, indent: string): string[] {
+  const named = [...object.entries()].map(([key, member]) => ({
+    name: typeof key === 'string' ? key : printValue(key, 'json'),
+    member,
+  }));
+  named.sort((a, b) => compareNaturally(a.name, b.name));
+  return named.map(({ name, member }) => `${printKey(name, indent)}:${print(member, `${indent}  `)}`);
 }
 
-function textNode(text: string): Scalar {
-  const node = new Scalar(text);
-  if (text.includes('\n')) node.type = 'BLOCK_LITERAL';
-  else node.type = looksLikeAnother(text) ? 'QUOTE_DOUBLE' : 'PLAIN';
-  return node;
-}
-
-function plainNode(text: string): Scalar {
-  const node = new Scalar(text);
-  node.type = 'PLAIN';
-  return node;
+/** The first line of a collection in a list stands next to the dash. */
+function items(value: readonly RegoValue[] | RegoSet, indent: string): string[] {
+  const list = value instanceof RegoSet ? value.sorted() : value;
+  return list.map((item) => `- ${print(item, `${indent}  `).trimStart()}`);
 }
 
 const MIN_I64 = -(2n ** 63n);
@@ -57,7 +43,7 @@ function numberText(text: string): string {
   }
   const float = Number(text);
   if (!Number.isFinite(float)) return float < 0 ? '-.inf' : '.inf';
-  return (float < 0 ? '-' : '') + formatFloat(float, 'g', -1);
+  return (float < 0 || Object.is(float, -0) ? '-' : '') + formatFloat(float, 'g', -1);
 }
 
 /** go-yaml's order of keys: letters after everything else, runs of digits by their number. */

@@ -20,6 +20,9 @@ const MAX_LENGTH = 1_048_576;
 const MAX_NODES = 200_000;
 const MAX_DEPTH = 256;
 
+/** YAML 1.2 §5.1: the characters no document holds. */
+const FORBIDDEN = /(?![\t\n\r\u0085])\p{Cc}|[\ufffe\uffff]|\p{Cs}/u;
+
 export const yamlBuiltins: Readonly<Record<string, Builtin>> = {
   'yaml.is_valid': (operands) => {
     const text = operand(operands, 0);
@@ -42,6 +45,7 @@ function isYaml(text: string): boolean {
 /** The first document; the others must be well-formed. */
 function parseYaml(text: string): RegoValue {
   if (text.length > MAX_LENGTH) throw new BuiltinError(`the YAML text is longer than ${MAX_LENGTH} characters`);
+  if (FORBIDDEN.test(text)) throw new BuiltinError('yaml: control characters are not allowed');
   const documents = readDocuments(text);
   const [first] = documents;
   return first === undefined ? null : new NodeReader().value(first.contents, 0);
@@ -52,12 +56,12 @@ function readDocuments(text: string): Document.Parsed[] {
   const options = { schema: 'failsafe', uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const;
   try {
     const documents = parseAllDocuments(text, options);
-    if ('empty' in documents) return [];
-    for (const { errors } of documents) {
-      const [error] = errors;
+    for (const { errors, warnings } of 'empty' in documents ? [documents] : documents) {
+      // An unknown directive is only a warning to the library.
+      const error = errors[0] ?? warnings.find(({ code }) => code === 'BAD_DIRECTIVE');
       if (error !== undefined) throw new BuiltinError(`yaml: ${error.message}`);
     }
-    return documents;
+    return 'empty' in documents ? [] : documents;
   } catch (error) {
     if (error instanceof BuiltinError) throw error;
     throw new BuiltinError(`yaml: ${error instanceof Error ? error.message : String(error)}`);
@@ -75,7 +79,7 @@ class NodeReader {
     if (isAlias(node)) return this.value(this.#target(node), depth + 1);
     this.#remember(node);
     if (isScalar(node))
-      return resolveScalar(typeof node.value === 'string' ? node.value : '', {
+      return resolveScalar(node.source ?? '', {
         plain: node.type === 'PLAIN',
         tag: node.tag,
       });
@@ -88,8 +92,9 @@ class NodeReader {
   }
 
   #remember(node: unknown): void {
-    if ((isScalar(node) || isMap(node) || isSeq(node)) && node.anchor !== undefined)
-      this.#anchors.set(node.anchor, node);
+    if (!(isScalar(node) || isMap(node) || isSeq(node)) || node.anchor === undefined) return;
+    if (!/^[\w-]+$/.test(node.anchor)) throw new BuiltinError('yaml: an anchor must be alphabetic or numeric');
+    this.#anchors.set(node.anchor, node);
   }
 
   /** Anchors are known from where they stand; the library would search the document for each. */

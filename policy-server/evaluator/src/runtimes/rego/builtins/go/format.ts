@@ -96,7 +96,8 @@ class Formatter {
   }
 
   #precision(directive: Directive, indexed: boolean): boolean {
-    if (!this.#skip('.')) return indexed;
+    // A point at the very end is taken for the verb.
+    if (this.#at + 1 === this.#format.length || !this.#skip('.')) return indexed;
     if (indexed) this.#goodIndex = false;
     const indexedAgain = this.#index();
     if (!this.#skip('*')) {

@@ -148,7 +148,7 @@ class TimeParser {
     this.#offset = (hours * 3600 + minutes * 60 + seconds) * (sign === '-' ? -1 : 1);
   }
 
-  /** Names of zones say nothing about their offset: only UTC and `GMT+3` are understood, others count as UTC. */
+  /** Names of zones say nothing certain about their offset: like Go, all count as UTC. */
   #abbreviation(): void {
     const text = this.#take(
       /^(?:UTC|ChST|MeST|GMT(?:[+-]\d{1,2})?|[+-]\d{2}|WITA|[A-Z]{4}T(?![A-Z])|[A-Z]{3}T(?![A-Z])|[A-Z]{3}(?![A-Z]))/,
@@ -156,7 +156,6 @@ class TimeParser {
     );
     const shift = /^GMT([+-]\d+)$/.exec(text)?.[1];
     if (shift !== undefined && Math.abs(Number(shift)) > 23) this.#mismatch('MST');
-    this.#offset = Number(shift ?? 0) * 3600;
   }
 
   #hour24(): number {

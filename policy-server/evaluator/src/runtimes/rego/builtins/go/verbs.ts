@@ -25,10 +25,16 @@ export function formatArgument(argument: GoArgument, verb: string, given: Direct
     // math/big formats by rules of its own and writes its refusals itself.
     return formatBigInteger(argument.value, verb, given) ?? `%!${verb}(big.Int=${argument.value})`;
   }
-  // `%+v` and `%#v` ask for Go syntax: only texts have one that differs.
-  const directive = verb === 'v' ? { ...given, plus: false, sharp: false } : given;
-  const text = formatFitting(argument, verb === 'v' && given.sharp ? '#v' : verb, directive);
-  return text ?? `%!${verb}(${argument.type}=${formatFitting(argument, 'v', given) ?? ''})`;
+  if (verb !== 'v' && verb !== 'w') {
+    return formatFitting(argument, verb, given) ?? badVerb(argument, verb, formatFitting(argument, 'v', given));
+  }
+  // `%+v` and `%#v` ask for Go syntax: only texts have one that differs. `%w` shares their flags and is no verb here.
+  const text = formatFitting(argument, given.sharp ? '#v' : 'v', { ...given, plus: false, sharp: false });
+  return verb === 'v' ? (text ?? '') : badVerb(argument, verb, text);
+}
+
+function badVerb({ type }: GoArgument, verb: string, text = ''): string {
+  return `%!${verb}(${type}=${text})`;
 }
 
 function formatFitting(argument: GoArgument, verb: string, directive: Directive): string | undefined {
@@ -97,7 +103,7 @@ function formatInBase(value: bigint, verb: string, base: number, directive: Dire
 }
 
 function basePrefix(verb: string, digits: string, directive: Directive): string {
-  if (verb === 'O') return '0o';
+  if (verb === 'O') return directive.sharp && !digits.startsWith('0') ? '0o0' : '0o';
   if (!directive.sharp) return '';
   if (verb === 'b') return '0b';
   if (verb === 'o') return digits.startsWith('0') ? '' : '0';
@@ -159,7 +165,7 @@ function formatNumber(value: number, verb: string, directive: Directive): string
   if (format === undefined) return undefined;
   const precision = directive.precision ?? (format === 'e' || format === 'f' ? 6 : -1);
   const plain = formatFloat(value, format, precision);
-  const marked = directive.sharp && format !== 'b' ? withPoint(plain, format, precision) : plain;
+  const marked = directive.sharp && format !== 'b' ? withPoint(plain, verb, precision) : plain;
   const text = /[EGX]/.test(verb) ? marked.toUpperCase() : marked;
   const sign = signOf(value < 0 || Object.is(value, -0), directive);
   const { width = 0, zero, minus } = directive;
@@ -168,11 +174,11 @@ function formatNumber(value: number, verb: string, directive: Directive): string
 }
 
 /** `#`: always a decimal point, and for `%g` as many digits as its precision says. */
-function withPoint(text: string, format: string, precision: number): string {
-  const mark = format === 'x' ? text.indexOf('p') : text.indexOf('e');
+function withPoint(text: string, verb: string, precision: number): string {
+  const mark = text.includes('p') ? text.indexOf('p') : text.indexOf('e');
   const mantissa = mark === -1 ? text : text.slice(0, mark);
   const tail = mark === -1 ? '' : text.slice(mark);
-  let missing = format === 'g' || format === 'x' ? (precision < 0 ? 6 : precision) : 0;
+  let missing = /[vgGx]/.test(verb) ? (precision < 0 ? 6 : precision) : 0;
   const significant = mantissa.replace('.', '').replace(/^0+/, '');
   missing -= significant.length;
   if (mantissa === '0') missing--;

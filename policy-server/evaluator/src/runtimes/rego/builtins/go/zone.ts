@@ -1,5 +1,8 @@
 import { UTC, type Zone } from './instant.ts';
 
+/** 1 January and 1 July 2024. */
+const RECENT_SEASONS = [1_704_067_200, 1_719_792_000];
+
 const MAX_ZONES = 64;
 const zones = new Map<string, Zone>();
 
@@ -35,7 +38,14 @@ function zoneOf(name: string): Zone | undefined {
     return {
       name,
       offsetAt: (unixSeconds) => offsetAt(clock, Number(unixSeconds)),
-      abbreviationAt: (unixSeconds) => abbreviationAt(name, Number(unixSeconds)),
+      abbreviationAt: (unixSeconds) => {
+        const offset = offsetAt(clock, Number(unixSeconds));
+        // Names of long ago are not known to Intl: the one that goes with the same offset today serves as well.
+        const twins = RECENT_SEASONS.filter((season) => offsetAt(clock, season) === offset);
+        return [Number(unixSeconds), ...twins]
+          .map((each) => abbreviationAt(name, each))
+          .find((text) => text !== undefined);
+      },
     };
   } catch {
     return undefined;
