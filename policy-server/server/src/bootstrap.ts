@@ -22,6 +22,9 @@ interface Failure {
   readonly message: string;
 }
 
+/** Policies that are brought into service at the same time. */
+const CONCURRENCY = 16;
+
 /** Begins what clients of a policy are told whose module could not be loaded; the id follows. */
 const PREFIX = 'bootstrap failure: ';
 
@@ -40,8 +43,8 @@ export async function bootstrap(
   policies: LoadedPolicies,
   options: BootstrapOptions,
 ): Promise<readonly PolicyTableRow[]> {
-  const served = await Promise.all(
-    policies.entries.map((entry) => serve(entry, policies.broken.get(entry.id), options)),
+  const served = await mapConcurrently(policies.entries, (entry) =>
+    serve(entry, policies.broken.get(entry.id), options),
   );
   const failures = served.flatMap(({ failure }) => failure ?? []);
   if (failures.length > 0 && !options.continueOnErrors) throw failureReport(failures);
@@ -58,6 +61,17 @@ export async function bootstrap(
     failed: failures.length,
   });
   return rows;
+}
+
+/** Bounded, because the evaluator's queue is: a server may have more policies than evaluations may wait. */
+async function mapConcurrently<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const results: R[] = [];
+  const entries = items.entries();
+  const lane = async (): Promise<void> => {
+    for (const [index, item] of entries) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, lane));
+  return results;
 }
 
 function failureReport(failures: readonly Failure[]): ServerError {

@@ -2,7 +2,7 @@ import { createServer as createPlainServer, type RequestListener, type Server } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { ServerError, systemErrorText } from '../errors.ts';
-import { logFor, type Log } from '../telemetry/log.ts';
+import { logFor, type Log, type TargetLog } from '../telemetry/log.ts';
 import { loadAuthorities, loadKeyPair, secureContextOptions, type TlsFiles, type TlsMaterial } from './tls/material.ts';
 import { certificateFields, TlsReloader } from './tls/reloader.ts';
 
@@ -28,7 +28,8 @@ export async function createTransport(
     const createServer = (listener: RequestListener): Server => createPlainServer(LIMITS, listener);
     return { scheme: 'http', createServer, [Symbol.dispose]() {} };
   }
-  const material = await loadMaterial(files, log);
+  const tlsLog = logFor(log, 'policy_server::tls');
+  const material = await loadMaterial(files, tlsLog);
   let reloader: TlsReloader | undefined;
   return {
     scheme: 'https',
@@ -36,6 +37,9 @@ export async function createTransport(
       const requestCert = files.clientCaFiles.length > 0;
       const context = secureContextOptions(material);
       const server = createTlsServer({ ...LIMITS, ...context, requestCert, rejectUnauthorized: requestCert }, listener);
+      server.on('tlsClientError', (error, socket) => {
+        tlsLog.debug('TLS handshake failed', { error: error.message, peer: socket.remoteAddress });
+      });
       const apply = (renewed: TlsMaterial): void => server.setSecureContext(secureContextOptions(renewed));
       reloader = new TlsReloader(material, { files, apply, log, ...timing });
       return server;
@@ -44,8 +48,7 @@ export async function createTransport(
   };
 }
 
-async function loadMaterial(files: TlsFiles, log: Log): Promise<TlsMaterial> {
-  const tlsLog = logFor(log, 'policy_server::tls');
+async function loadMaterial(files: TlsFiles, tlsLog: TargetLog): Promise<TlsMaterial> {
   const pair = await loadKeyPair(files);
   const authorities = await loadAuthorities(files, (file, text) => tlsLog.warn(text, { file }));
   tlsLog.info('TLS certificate loaded', { ...certificateFields(pair.leaf), client_authorities: authorities.length });
