@@ -1,20 +1,19 @@
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { QuickstartError } from './command-line.ts';
+import type { Ports } from './command-line.ts';
 import { prepareExamples } from './example-policies.ts';
+import { portProblem } from './ports.ts';
 import { runServer } from './server-process.ts';
 
-const SERVER = fileURLToPath(new URL('../../../node_modules/.bin/policy-server', import.meta.url));
+const WORKSPACE = fileURLToPath(new URL('../../../', import.meta.url));
 const OUTPUT_DIR = fileURLToPath(new URL('../build', import.meta.url));
 const SAMPLE = fileURLToPath(new URL('../pod.json', import.meta.url));
 
 const ADDRESS = '127.0.0.1';
 const TABLE_HEAD = /^POLICY\s/;
 
-export interface QuickstartOptions {
-  /** @default 3000 */
-  readonly port: number;
-  /** @default 8081 */
-  readonly readinessPort: number;
+export interface QuickstartOptions extends Ports {
   readonly cacheDir: string;
   /** Where the user stands: paths to paste are relative to it. */
   readonly folder: string;
@@ -29,6 +28,8 @@ export async function runQuickstart({
   folder,
   write,
 }: QuickstartOptions): Promise<number> {
+  await checkPort('--port', port);
+  await checkPort('--readiness-probe-port', readinessPort);
   const writeLine = (line: string): void => write(`${line}\n`);
   const { policiesPath, count } = await prepareExamples({ cacheDir, outputDir: OUTPUT_DIR, writeProgress: writeLine });
   writeLine('');
@@ -37,7 +38,7 @@ export async function runQuickstart({
   const hint = `\nAsk it whether a privileged Pod may run:\n\n  curl -s -H 'Content-Type: application/json' -d @${sample} ${url}\n\nCtrl-C stops it.\n`;
   const afterTable = createTableWatch(count, () => writeLine(hint));
   return runServer({
-    command: SERVER,
+    command: join(WORKSPACE, 'node_modules', '.bin', 'policy-server'),
     // One flag and its value on a line.
     args: [
       ['--addr', ADDRESS],
@@ -51,6 +52,12 @@ export async function runQuickstart({
       afterTable(line);
     },
   });
+}
+
+async function checkPort(flag: string, port: number): Promise<void> {
+  const problem = await portProblem(ADDRESS, port);
+  if (problem === undefined) return;
+  throw new QuickstartError(`port ${port} of ${ADDRESS} ${problem}, or choose another: pnpm start ${flag} <port>`);
 }
 
 /** The server prints its table when it is ready; what is to stand below it waits for the last row. */

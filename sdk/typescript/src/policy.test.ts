@@ -166,6 +166,15 @@ test('own keys named __proto__ and toJSON forms survive a mutation', (t) => {
   t.end();
 });
 
+test('data that is called toJSON is data', (t) => {
+  const object = '{"big":9007199254740993,"toJSON":"x"}';
+  t.equal(
+    mutated(object, (value) => value),
+    object,
+  );
+  t.end();
+});
+
 test('what is not a verdict is refused', (t) => {
   for (const value of [undefined, null, true, {}, { kind: 'allow' }]) {
     t.throws(

@@ -7,7 +7,7 @@ import { test } from 'tap';
 import type { Test } from 'tap';
 import { buildPolicy, buildPolicyFolder, buildPolicyWithReport, defaultCacheDir } from '../build.ts';
 import { createModuleGuest } from '../testing/module-guest.ts';
-import { evaluatePolicy, validateSettings } from '../testing.ts';
+import { admissionRequest, evaluatePolicy, validateSettings } from '../testing.ts';
 
 const SDK = fileURLToPath(new URL('../index.ts', import.meta.url));
 const METADATA = parseMetadata(
@@ -296,4 +296,21 @@ test('a folder is built from its metadata.yml and README', async (t) => {
   await writeFile(join(empty, 'metadata.yml'), await readFile(join(folder, 'metadata.yml')));
   await writeFile(join(empty, 'metadata.yml'), 'rules: []\nmutating: false\n');
   await t.rejects(buildPolicyFolder({ folder: empty, cacheDir }), { message: /There is no src\/policy\.ts/ });
+});
+
+test('the code of the README builds, and does what it says', async (t) => {
+  const readme = await readFile(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
+  const [source = '', unitTest = ''] = readme
+    .split('```ts\n')
+    .slice(1)
+    .map((block) => block.slice(0, block.indexOf('```')));
+  const module = await build(t, source.replaceAll("'@portcullis/sdk'", JSON.stringify(SDK)));
+  t.match(unitTest, /settings: \{ runtimeClass: 'gvisor' \}/);
+  const pod = admissionRequest({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec: { containers: [] } });
+  const asked = { request: pod, settings: { runtimeClass: 'gvisor' } };
+  const { mutatedObject, logs } = evaluatePolicy(module, asked);
+  t.match(mutatedObject, { spec: { runtimeClassName: 'gvisor' } });
+  t.same(logs, [{ level: 'info', message: 'runtime class set', fields: {} }]);
+  const enforced = { ...asked, settings: { runtimeClass: 'gvisor', enforce: true } };
+  t.match(evaluatePolicy(module, enforced), { accepted: false, message: 'runtimeClassName must be gvisor' });
 });

@@ -92,5 +92,5 @@ function isUnsafeInteger(value: number): boolean {
 /** Objects that bring their own JSON form (Date) keep it. */
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return !(value instanceof SourceNumber) && !('toJSON' in value);
+  return !(value instanceof SourceNumber) && !('toJSON' in value && typeof value.toJSON === 'function');
 }
