@@ -51,7 +51,7 @@ test('a border is noticed when it is crossed', async (t) => {
   t.same(textViolations("export { x } from '@portcullis/kwctl';", true, evaluator), [
     'must not import @portcullis/kwctl',
   ]);
-  t.same(textViolations("const x = await import('@portcullis/artifact');", false, evaluator), [
+  t.same(textViolations(`const x = await import('${'@portcullis'}/artifact');`, false, evaluator), [
     'must not import @portcullis/artifact',
   ]);
   t.same(textViolations("import { x } from '@portcullis/protocol/src/json.ts';", false, evaluator), [

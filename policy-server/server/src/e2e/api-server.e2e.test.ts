@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import {
-  type ApiServer,
   createAuthority,
   createServerCertificate,
   guestModule,
@@ -52,7 +51,13 @@ test(
     t.teardown(() => server.stop());
 
     await t.test('a mutating policy changes what is stored', async (t) => {
-      await register(api, 'MutatingWebhookConfiguration', 'label', `${server.url}/validate/label`, authority);
+      await registerWebhook(api, {
+        kind: 'MutatingWebhookConfiguration',
+        name: 'label',
+        url: `${server.url}/validate/label`,
+        authority,
+        rules: POD_RULES,
+      });
       const created = await eventually(() => api.call('POST', `${PODS}?dryRun=All`, pod('probe')), '"guest":"mutated"');
       t.match(created, '"guest":"mutated"');
       const answer = await api.call('POST', PODS, pod('web'));
@@ -62,14 +67,26 @@ test(
     });
 
     await t.test('a policy in monitor mode never stands in the way', async (t) => {
-      await register(api, 'ValidatingWebhookConfiguration', 'audit', `${server.url}/validate/audit`, authority);
+      await registerWebhook(api, {
+        kind: 'ValidatingWebhookConfiguration',
+        name: 'audit',
+        url: `${server.url}/validate/audit`,
+        authority,
+        rules: POD_RULES,
+      });
       await sleep(1000);
       t.equal((await api.call('POST', PODS, pod('watched'))).status, 201);
       t.match(server.program.output(), /monitor mode/);
     });
 
     await t.test('a denying policy stops the request with its own words', async (t) => {
-      await register(api, 'ValidatingWebhookConfiguration', 'deny', `${server.url}/validate/deny`, authority);
+      await registerWebhook(api, {
+        kind: 'ValidatingWebhookConfiguration',
+        name: 'deny',
+        url: `${server.url}/validate/deny`,
+        authority,
+        rules: POD_RULES,
+      });
       await eventually(() => api.call('POST', `${PODS}?dryRun=All`, pod('probe')), 'pods are not welcome');
       const answer = await api.call('POST', PODS, pod('refused'));
       t.equal(answer.status, 403);
@@ -89,16 +106,6 @@ test(
     });
   },
 );
-
-async function register(
-  api: ApiServer,
-  kind: 'MutatingWebhookConfiguration' | 'ValidatingWebhookConfiguration',
-  name: string,
-  target: string,
-  authority: { cert: string; key: string },
-): Promise<void> {
-  await registerWebhook(api, { kind, name, url: target, authority, rules: POD_RULES });
-}
 
 /** A webhook is called about 0.1 s after its registration. */
 async function eventually(call: () => Promise<{ body: string }>, part: string): Promise<string> {

@@ -31,6 +31,9 @@ export const BORDERS: Readonly<Record<string, Border>> = {
   'policies/*': { packages: ['sdk'], tests: ['testkit', 'evaluator'], environment: true },
 };
 
+/** What a policy author's tests and build import besides the SDK's root: neither may get into a policy. */
+const SUB_PATHS = new Set(['@portcullis/sdk/testing', '@portcullis/sdk/build']);
+
 const IMPORT =
   /(?:^|[\s;])(?:import|export)\s+(?:[^'"();]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm;
 const NODE_MODULES = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`)]);
@@ -81,7 +84,7 @@ async function importViolations(root: string, folder: string, border: Border): P
   for (const file of await sources(join(root, folder))) {
     const name = relative(root, file).split(sep).join('/');
     const text = await readFile(file, 'utf8');
-    const isTest = name.endsWith('.test.ts') || /\/test\//.test(name);
+    const isTest = name.endsWith('.test.ts') || /\/(?:test|fixtures)\//.test(name);
     violations.push(...textViolations(text, isTest, border).map((problem) => `${name}: ${problem}`));
     violations.push(
       ...escapes(text, file, join(root, folder)).map(
@@ -100,7 +103,7 @@ export function textViolations(text: string, isTest: boolean, border: Border): s
     const [scope, name, ...rest] = specifier.split('/');
     if (scope === '@portcullis' && name !== undefined) {
       if (!allowed.includes(name)) problems.push(`must not import @portcullis/${name}`);
-      if (rest.length > 0 && specifier !== '@portcullis/sdk/testing')
+      if (rest.length > 0 && !SUB_PATHS.has(specifier))
         problems.push(`must import the root of @portcullis/${name}, not ${specifier}`);
     }
     if (!isTest && border.node === false && NODE_MODULES.has(specifier)) problems.push(`must not import ${specifier}`);
