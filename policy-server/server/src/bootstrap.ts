@@ -1,7 +1,13 @@
-import type { BrokenPolicy, GroupDefinition, PolicyDefinition, PolicyRun } from '@portcullis/evaluator';
+import {
+  EvaluationError,
+  type BrokenPolicy,
+  type GroupDefinition,
+  type PolicyDefinition,
+  type PolicyRun,
+} from '@portcullis/evaluator';
 import { encodeJson } from '@portcullis/protocol';
 import type { GroupEntry, PoliciesEntry, PolicyEntry, PolicySource } from './config/policies/entry.ts';
-import type { LoadedPolicies } from './config/policies/load.ts';
+import { formatProblem, type LoadedPolicies } from './config/policies/load.ts';
 import { describeError, ServerError } from './errors.ts';
 import type { ModuleCatalogue } from './module-catalogue.ts';
 import type { PolicyTableRow } from './policy-table.ts';
@@ -20,13 +26,12 @@ export interface BootstrapOptions {
 interface Failure {
   readonly id: string;
   readonly message: string;
+  /** What the operator is told: it also says where to look. */
+  readonly report: string;
 }
 
 /** Policies that are brought into service at the same time. */
 const CONCURRENCY = 16;
-
-/** Begins what clients of a policy are told whose module could not be loaded; the id follows. */
-const PREFIX = 'bootstrap failure: ';
 
 interface Served {
   readonly rows: readonly PolicyTableRow[];
@@ -43,9 +48,7 @@ export async function bootstrap(
   policies: LoadedPolicies,
   options: BootstrapOptions,
 ): Promise<readonly PolicyTableRow[]> {
-  const served = await mapConcurrently(policies.entries, (entry) =>
-    serve(entry, policies.broken.get(entry.id), options),
-  );
+  const served = await mapConcurrently(policies.entries, (entry) => serve(entry, policies.path, options));
   const failures = served.flatMap(({ failure }) => failure ?? []);
   if (failures.length > 0 && !options.continueOnErrors) throw failureReport(failures);
   const log = logFor(options.log, 'policy_server::bootstrap');
@@ -75,31 +78,29 @@ async function mapConcurrently<T, R>(items: readonly T[], work: (item: T) => Pro
 }
 
 function failureReport(failures: readonly Failure[]): ServerError {
-  const details = failures.map(({ id, message }) =>
-    message.startsWith(PREFIX) ? message : `policy '${id}': ${message}`,
-  );
+  const details = failures.map(({ report }) => report);
   if (details.length === 1) return new ServerError('policies-broken', details.join(''));
   return new ServerError('policies-broken', `${details.length} policies cannot be served, listed above`, { details });
 }
 
-async function serve(entry: PoliciesEntry, problem: string | undefined, options: BootstrapOptions): Promise<Served> {
+async function serve(entry: PoliciesEntry, path: string, options: BootstrapOptions): Promise<Served> {
   const sources = entry.kind === 'policy' ? [entry.source] : [...entry.members.values()];
   const runs = await Promise.all(sources.map((source) => prepareRun(source, options)));
-  const unprepared = runs.find((run) => 'message' in run);
-  let failure = problem === undefined ? unprepared : { id: entry.id, message: problem };
-  if (failure === undefined) {
-    failure = await register(
-      entry,
-      runs.filter((run) => 'module' in run),
-      options,
-    );
-  }
-  const rows = rowsOf(entry, runs, failure);
-  // Whoever calls a group is told about the group: its broken member makes all of it unservable.
-  return { rows, failure: failure && { id: entry.id, message: failure.message } };
+  const unprepared = runs.filter((run) => 'problem' in run).map(({ problem }) => problem);
+  // Whoever calls a group is told about the group: a broken member makes all of it unservable.
+  const failure =
+    unprepared.length > 0
+      ? { id: entry.id, message: unprepared.join('; '), report: unprepared.join('; ') }
+      : await register(entry, path, { options, runs: runs.filter((run) => 'module' in run) });
+  return { rows: rowsOf(entry, runs, failure), failure };
 }
 
-async function prepareRun(source: PolicySource, options: BootstrapOptions): Promise<PolicyRun | Failure> {
+/** A module that could not be had; the text names the policy. */
+interface Unprepared {
+  readonly problem: string;
+}
+
+async function prepareRun(source: PolicySource, options: BootstrapOptions): Promise<PolicyRun | Unprepared> {
   try {
     return {
       policyId: source.id,
@@ -110,20 +111,28 @@ async function prepareRun(source: PolicySource, options: BootstrapOptions): Prom
       contextAwareResources: source.contextAwareResources,
     };
   } catch (error) {
-    return { id: source.id, message: `${PREFIX}${source.id}: ${describeError(error)}` };
+    return { problem: `bootstrap failure: ${source.id}: ${describeError(error)}` };
   }
 }
 
 async function register(
   entry: PoliciesEntry,
-  runs: readonly PolicyRun[],
-  options: BootstrapOptions,
+  path: string,
+  { runs, options }: { runs: readonly PolicyRun[]; options: BootstrapOptions },
 ): Promise<Failure | undefined> {
   try {
     await options.register(entry.kind === 'policy' ? policyDefinition(entry, runs) : groupDefinition(entry, runs));
     return undefined;
   } catch (error) {
-    return { id: entry.id, message: describeError(error) };
+    const message = describeError(error);
+    const report = `policy '${entry.id}': ${message}`;
+    const isExpression = error instanceof EvaluationError && error.code === 'expression-invalid';
+    if (!isExpression || entry.kind === 'policy') return { id: entry.id, message, report };
+    return {
+      id: entry.id,
+      message,
+      report: formatProblem(path, { position: entry.expressionPosition, message: report }),
+    };
   }
 }
 
@@ -149,13 +158,13 @@ function groupDefinition(entry: GroupEntry, runs: readonly PolicyRun[]): GroupDe
 
 function rowsOf(
   entry: PoliciesEntry,
-  runs: readonly (PolicyRun | Failure)[],
+  runs: readonly (PolicyRun | Unprepared)[],
   failure: Failure | undefined,
 ): readonly PolicyTableRow[] {
   const rowOf = (source: PolicySource, index: number): PolicyTableRow => {
     const run = runs[index];
     const module = run !== undefined && 'module' in run ? run.module : undefined;
-    const own = run !== undefined && 'message' in run ? run.message : undefined;
+    const own = run !== undefined && 'problem' in run ? run.problem : undefined;
     return {
       id: source.id,
       kind: entry.kind === 'policy' ? 'policy' : 'member',

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { KUBEWARDEN_VERSION } from '@portcullis/artifact';
-const parseGroupExpression = () => undefined;
 import { parseCommandLine, type Command, type Environment } from './config/command-line.ts';
 import { loadConfig, logConfig } from './config/config.ts';
 import { helpMarkdown, helpText } from './config/help.ts';
@@ -54,7 +53,6 @@ async function serve({ flags, given }: Extract<Command, { kind: 'serve' }>, host
   const config = await loadConfig(flags, given, {
     cpus: host.cpus,
     inPod: host.env['KUBERNETES_SERVICE_HOST'] !== undefined,
-    checkExpression: parseGroupExpression,
   });
   const { level, format, noColour } = logConfig(flags);
   const isTerminal = host.stdout.isTTY === true;

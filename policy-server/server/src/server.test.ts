@@ -56,7 +56,7 @@ async function start(policies: Record<string, unknown>, flags: readonly string[]
   const listen = ['--addr=127.0.0.1', '--port=0', '--readiness-probe-port=0', `--policies=${path}`];
   const command = parseCommandLine([...listen, ...flags], {});
   if (command.kind !== 'serve') throw new Error('expected to serve');
-  const options = { cpus: 2, inPod: false, checkExpression: () => undefined };
+  const options = { cpus: 2, inPod: false };
   const log = memoryLog();
   const server = await startServer(await loadConfig(command.flags, command.given, options), { log });
   const url = formatUrl(server.scheme, server.apiAddress);
@@ -322,6 +322,24 @@ test('one broken policy never takes the others down', async (t) => {
   });
 });
 
+test('FIX: a bad group expression is found at load, with its place', async (t) => {
+  const policies = {
+    g: { expression: 'a() ||', message: 'x', policies: { a: { module: rust } } },
+    good: { module: rust },
+  };
+  const { message } = await startFailure(policies);
+  t.match(
+    message,
+    /^.*policies-[^:]*\.yml:1:20: policy 'g': the expression of the policy group is invalid: Syntax error: /,
+  );
+  await using started = await start(policies, ['--continue-on-errors']);
+  t.match(await started.verdict('/validate/g'), {
+    allowed: false,
+    status: { code: 500, message: /^the expression of the policy group is invalid: / },
+  });
+  t.match(await started.verdict('/validate/good'), { allowed: true });
+});
+
 test('the always-accepted namespace is exempt, if the policy exists', async (t) => {
   await using started = await start({ deny: { module: rust, settings: { behaviour: 'reject' } } }, [
     '--always-accept-admission-reviews-on-namespace=default',
@@ -449,7 +467,6 @@ test('a busy port is an error that says so', async (t) => {
     const config = await loadConfig(command.flags, command.given, {
       cpus: 1,
       inPod: false,
-      checkExpression: () => undefined,
     });
     await t.rejects(startServer(config, { log: memoryLog() }), {
       code: 'listen-failed',

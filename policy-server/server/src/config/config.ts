@@ -4,7 +4,6 @@ import type { TlsFiles } from '../http/tls/material.ts';
 import type { LogLevel } from '../telemetry/log.ts';
 import { FLAG_NAMES, flagRow, type FlagName, type FlagValues } from './flags.ts';
 import { loadPolicies, type LoadedPolicies } from './policies/load.ts';
-import type { ExpressionCheck } from './policies/policies.ts';
 
 /** Everything the server needs to know, checked: flags, environment and policies file in one frozen object. */
 export interface ServerConfig {
@@ -41,7 +40,6 @@ export interface ConfigOptions {
   readonly cpus: number;
   /** Whether this process runs in a Kubernetes pod. */
   readonly inPod: boolean;
-  readonly checkExpression: ExpressionCheck;
 }
 
 /** API servers go on connecting to a pod until its removal from the Service has reached every node. */
@@ -64,10 +62,7 @@ export async function loadConfig(
 ): Promise<ServerConfig> {
   const notices = notServedNotices(flags, given);
   const listeners = listenerConfig(flags);
-  const policies = await loadPolicies(flags.policies, {
-    continueOnErrors: flags['continue-on-errors'],
-    checkExpression: options.checkExpression,
-  });
+  const policies = await loadPolicies(flags.policies);
   if (!flags['ignore-kubernetes-connection-failure']) refuseKubernetesNeeds(policies);
   return Object.freeze({
     ...listeners,

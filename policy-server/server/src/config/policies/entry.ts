@@ -28,7 +28,7 @@ export interface PolicyEntry {
 export interface GroupEntry {
   readonly kind: 'group';
   readonly id: string;
-  readonly position: Position;
+  readonly expressionPosition: Position;
   readonly members: ReadonlyMap<string, PolicySource>;
   readonly expression: string;
   readonly message: string;

@@ -2,20 +2,15 @@ import { readFile, stat } from 'node:fs/promises';
 import { ServerError, systemErrorText } from '../../errors.ts';
 import type { PoliciesEntry } from './entry.ts';
 import type { Problem } from './located.ts';
-import { parsePolicies, type ExpressionCheck } from './policies.ts';
+import { parsePolicies } from './policies.ts';
 
 /** The policies to serve. */
 export interface LoadedPolicies {
+  /** The file they were read from. */
+  readonly path: string;
   readonly entries: readonly PoliciesEntry[];
-  /** Entries that cannot be served, with the reason; only with `continueOnErrors`. */
-  readonly broken: ReadonlyMap<string, string>;
   /** Oddities worth a line in the log. */
   readonly warnings: readonly string[];
-}
-
-export interface LoadPoliciesOptions {
-  readonly continueOnErrors: boolean;
-  readonly checkExpression: ExpressionCheck;
 }
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -25,16 +20,10 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
  *
  * @throws ServerError that lists every problem of the file with line and column
  */
-export async function loadPolicies(path: string, options: LoadPoliciesOptions): Promise<LoadedPolicies> {
-  const text = await readText(path);
-  const { entries, problems, warnings } = parsePolicies(text, options.checkExpression);
-  const fatal = options.continueOnErrors ? problems.filter(({ policyId }) => policyId === undefined) : problems;
-  if (fatal.length > 0) throw problemReport(path, fatal);
-  return {
-    entries,
-    broken: new Map(problems.map(({ policyId = '', message }) => [policyId, message])),
-    warnings: warnings.map((warning) => formatProblem(path, warning)),
-  };
+export async function loadPolicies(path: string): Promise<LoadedPolicies> {
+  const { entries, problems, warnings } = parsePolicies(await readText(path));
+  if (problems.length > 0) throw problemReport(path, problems);
+  return { path, entries, warnings: warnings.map((warning) => formatProblem(path, warning)) };
 }
 
 function problemReport(path: string, problems: readonly Problem[]): ServerError {
@@ -47,7 +36,8 @@ function problemReport(path: string, problems: readonly Problem[]): ServerError 
   return new ServerError('policies-invalid', `${head}: ${details.length} problems, listed above`, { details });
 }
 
-function formatProblem(path: string, { position, message }: Problem): string {
+/** `policies.yml:3:5: message`, which editors and terminals turn into a link. */
+export function formatProblem(path: string, { position, message }: Problem): string {
   return `${path}:${position.line}:${position.column}: ${message}`;
 }
 

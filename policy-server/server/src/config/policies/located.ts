@@ -39,8 +39,6 @@ export interface LocatedEntry {
 export interface Problem {
   readonly position: Position;
   readonly message: string;
-  /** Set when only this policy or group cannot be served, while the rest of the file can. */
-  readonly policyId?: string;
 }
 
 /** What a value is, in the words of error messages. */

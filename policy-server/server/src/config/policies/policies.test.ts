@@ -8,25 +8,19 @@ import type { GroupEntry, PolicyEntry } from './entry.ts';
 import { loadPolicies } from './load.ts';
 import { parsePolicies } from './policies.ts';
 
-const anyExpression = (): undefined => undefined;
-
-function parse(text: string) {
-  return parsePolicies(text, anyExpression);
-}
-
 function problems(text: string): string[] {
-  return parse(text).problems.map(({ position: { line, column }, message }) => `${line}:${column} ${message}`);
+  return parsePolicies(text).problems.map(({ position: { line, column }, message }) => `${line}:${column} ${message}`);
 }
 
 function policy(text: string): PolicyEntry {
-  const { entries, problems } = parse(text);
+  const { entries, problems } = parsePolicies(text);
   const [entry] = entries;
   if (problems.length > 0 || entry?.kind !== 'policy') throw new Error(JSON.stringify({ problems, entry }));
   return entry;
 }
 
 function group(text: string): GroupEntry {
-  const { entries, problems } = parse(text);
+  const { entries, problems } = parsePolicies(text);
   const [entry] = entries;
   if (problems.length > 0 || entry?.kind !== 'group') throw new Error(JSON.stringify({ problems, entry }));
   return entry;
@@ -107,7 +101,7 @@ test('JSON as the controller writes it is read like YAML', async (t) => {
 
 test('an empty file serves nothing', async (t) => {
   for (const text of ['', '{}', '# only a comment\n', '\ufeff'])
-    t.same(parse(text), { entries: [], problems: [], warnings: [] });
+    t.same(parsePolicies(text), { entries: [], problems: [], warnings: [] });
 });
 
 test('null stands for absent where the controller writes it, and nowhere else', async (t) => {
@@ -185,7 +179,7 @@ test('duplicate keys and numeric names pass, the last one wins', async (t) => {
 });
 
 test('a slip of the pen in a key is a warning', async (t) => {
-  const { warnings, problems } = parse(
+  const { warnings, problems } = parsePolicies(
     'p: {module: m, allowedtomutate: true, comment: x}\nq: {module: m, polcyMode: monitor}',
   );
   t.same(problems, []);
@@ -243,7 +237,7 @@ test('what could mean something else than it seems is refused', async (t) => {
 });
 
 test('aliases may repeat values but not multiply them without bound', async (t) => {
-  const { entries, problems: none } = parse('a: &a {module: m, settings: {x: 1}}\nb: *a\n');
+  const { entries, problems: none } = parsePolicies('a: &a {module: m, settings: {x: 1}}\nb: *a\n');
   t.same(none, []);
   t.same(
     entries.map(({ id }) => id),
@@ -279,31 +273,12 @@ test('capability patterns are checked, and name the policy', async (t) => {
   t.match(problems('p: {module: m, hostCapabilities: [5]}'), [/key 'hostCapabilities\[0\]': expected a text/]);
 });
 
-test('FIX: a bad group expression is found at load, with its place', async (t) => {
-  const text = 'g:\n  expression: "a() ||"\n  message: x\n  policies: {a: {module: m}}\n';
-  const check = (expression: string, members: readonly string[]): void => {
-    throw new Error(`Syntax error in ${expression} of ${members.join()}`);
-  };
-  t.match(parsePolicies(text, check).problems, [
-    {
-      position: { line: 2, column: 15 },
-      policyId: 'g',
-      message: "policy group 'g': key 'expression': Syntax error in a() || of a",
-    },
-  ]);
-});
-
 test('a report is one line, or one line per problem before the summary', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'policies-'));
   const path = join(folder, 'policies.yml');
-  const load = async (text: string | Uint8Array, continueOnErrors = false) => {
+  const load = async (text: string | Uint8Array) => {
     await writeFile(path, text);
-    return loadPolicies(path, {
-      continueOnErrors,
-      checkExpression: (expression) => {
-        if (expression !== 'a()') throw new Error(`bad ${expression}`);
-      },
-    });
+    return loadPolicies(path);
   };
   const failure = async (promise: Promise<unknown>): Promise<ServerError> => {
     const error: unknown = await promise.then(
@@ -320,19 +295,12 @@ test('a report is one line, or one line per problem before the summary', async (
   const two = await failure(load('b: 1\na/b: {module: x}'));
   t.equal(two.message, `error while loading policies from "${path}": 2 problems, listed above`);
   t.match(two.details, [/:1:4: policy 'b'/, /:2:1: policy name 'a\/b'/]);
-  const missing = await failure(
-    loadPolicies(join(folder, 'none.yml'), { continueOnErrors: false, checkExpression: anyExpression }),
-  );
+  const missing = await failure(loadPolicies(join(folder, 'none.yml')));
   t.equal(
     missing.message,
     `error while loading policies from "${join(folder, 'none.yml')}": No such file or directory (os error 2)`,
   );
   t.match((await failure(load(new Uint8Array([0xff, 0xfe])))).message, /expected UTF-8 text/);
-  const badGroup = 'g: {expression: "b(", message: x, policies: {a: {module: m}}}\np: {module: m}';
-  t.match((await failure(load(badGroup))).message, /key 'expression': bad b\(/);
-  const loaded = await load(badGroup, true);
-  t.match(loaded.broken.get('g'), /bad b\(/, 'with continue-on-errors only the group is lost');
-  t.equal(loaded.entries.length, 2);
 });
 
 test('fuzz: no text makes the reader throw or hang', async (t) => {
@@ -385,7 +353,7 @@ g:
       const at = pick(text.length);
       text = text.slice(0, at) + (pieces[pick(pieces.length)] ?? '') + text.slice(at + pick(4));
     }
-    const { problems, entries } = parse(text);
+    const { problems, entries } = parsePolicies(text);
     for (const { position, message } of problems) {
       if (!(position.line >= 1 && position.column >= 1 && message.length > 0))
         t.fail(JSON.stringify({ text, position, message }));

@@ -5,9 +5,6 @@ import type { GroupEntry, PoliciesEntry, PolicyEntry, PolicySource } from './ent
 import { FieldReader } from './fields.ts';
 import type { Located, LocatedEntry, LocatedMap, Problem } from './located.ts';
 
-/** Checks a group's expression against its member names; throws with the reason and its place in the expression. */
-export type ExpressionCheck = (expression: string, members: readonly string[]) => unknown;
-
 /** What a policies file holds, and everything that is wrong or odd with it. */
 export interface ParsedPolicies {
   readonly entries: readonly PoliciesEntry[];
@@ -25,19 +22,17 @@ const MODES = ['protect', 'monitor'] as const;
 const DENY_ALL: CapabilityAllowList = { patterns: [], allows: () => false };
 
 /** Reads the text of a policies file. Never throws for what stands in it: `problems` names every mistake with its place. */
-export function parsePolicies(text: string, checkExpression: ExpressionCheck): ParsedPolicies {
+export function parsePolicies(text: string): ParsedPolicies {
   const { root, problems } = parseDocument(text);
-  const reader = new PoliciesReader(checkExpression, [...problems]);
+  const reader = new PoliciesReader([...problems]);
   return reader.read(root);
 }
 
 class PoliciesReader {
-  readonly #checkExpression: ExpressionCheck;
   readonly #problems: Problem[];
   readonly #warnings: Problem[] = [];
 
-  constructor(checkExpression: ExpressionCheck, problems: Problem[]) {
-    this.#checkExpression = checkExpression;
+  constructor(problems: Problem[]) {
     this.#problems = problems;
   }
 
@@ -90,14 +85,10 @@ class PoliciesReader {
     const members = this.#members(name, reader);
     const expression = reader.requiredText('expression');
     const message = reader.requiredText('message');
-    const at = map.entries.get('expression');
-    if (at?.value.kind === 'scalar' && typeof at.value.value === 'string') {
-      this.#expression({ name, expression, at: at.value }, [...members.keys()]);
-    }
     return {
       kind: 'group',
       id: name,
-      position: map.position,
+      expressionPosition: (map.entries.get('expression')?.value ?? map).position,
       members,
       expression,
       message,
@@ -152,16 +143,6 @@ class PoliciesReader {
       const detail = describeError(error);
       this.#problem(node, `bootstrap failure: invalid hostCapabilities pattern for policy ${id}: ${detail}`);
       return DENY_ALL;
-    }
-  }
-
-  #expression(group: { name: string; expression: string; at: Located }, members: readonly string[]): void {
-    try {
-      this.#checkExpression(group.expression, members);
-    } catch (error) {
-      const detail = describeError(error);
-      const message = `policy group '${group.name}': key 'expression': ${detail}`;
-      this.#problems.push({ position: group.at.position, message, policyId: group.name });
     }
   }
 
