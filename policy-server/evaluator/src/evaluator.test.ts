@@ -315,6 +315,30 @@ test('a caller that goes away frees its place, unless its guest is on a thread',
   await t.rejects(ask(evaluator, policy, 'a', { signal: AbortSignal.abort() }), { code: 'aborted' });
 });
 
+test('guests that are given up while they wait leave nothing behind', async (t) => {
+  await using evaluator = start({ hostCalls: () => new Promise(() => {}) });
+  const policy = policyOf(await obedient(evaluator), { timeoutMs: undefined });
+  const giveUp = async (request: string, count: number): Promise<number> => {
+    for (let i = 0; i < count; i += 10) {
+      const leave = new AbortController();
+      const gone = Array.from({ length: 10 }, () =>
+        t.rejects(ask(evaluator, policy, request, { signal: leave.signal }), { code: 'aborted' }),
+      );
+      while (evaluator.stats.suspended < 10) await sleep(1);
+      leave.abort();
+      await Promise.all(gone);
+    }
+    return process.memoryUsage().rss / 2 ** 20;
+  };
+  const beforeMiB = await giveUp('w', 50);
+  const afterMiB = await giveUp('w', 400);
+  t.ok(afterMiB < beforeMiB + 128, `from ${Math.round(beforeMiB)} to ${Math.round(afterMiB)} MiB`);
+  await giveUp('S', 20);
+  // These would rather loop than come to their end.
+  await giveUp('H', 10);
+  t.equal(await ask(evaluator, policy, 'a'), 'accepted');
+});
+
 test('mutations are compared with the request where they were made', async (t) => {
   await using evaluator = start();
   const policy = policyOf(await obedient(evaluator));

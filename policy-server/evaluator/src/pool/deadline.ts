@@ -5,6 +5,9 @@ import { monotonicMs } from './turns.ts';
 /** How long somebody may wait for a thread that does not move on before the evaluation is moved instead. */
 const STUCK_AFTER_MS = 250;
 
+/** How long a guest that was given up may take to come to its end. */
+const UNWIND_WITHIN_MS = 250;
+
 /** What is to be done about an attempt whose time has passed. */
 export interface Verdicts {
   /** It waits for the host: it is given up, the thread is not touched. */
@@ -28,6 +31,18 @@ export function armDeadline(attempt: Attempt, verdicts: Verdicts): void {
     else judge(attempt, verdicts);
   };
   setDeadline(attempt, timeoutMs, check);
+}
+
+/**
+ * Gives a guest that was given up the time to come to its end, counted while it has the thread; one that runs on instead is as
+ * bad as any that overruns.
+ */
+export function armUnwinding(attempt: Attempt, overran: () => void): void {
+  const check = (): void => {
+    if (attempt.thread.occupant() === attempt) overran();
+    else setDeadline(attempt, UNWIND_WITHIN_MS, check);
+  };
+  setDeadline(attempt, UNWIND_WITHIN_MS, check);
 }
 
 function setDeadline(attempt: Attempt, ms: number, check: () => void): void {

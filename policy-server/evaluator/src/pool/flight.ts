@@ -54,7 +54,7 @@ export interface Attempt {
   /** Since when the guest waits for the host. */
   waitingSinceMs: number | undefined;
   waitedMs: number;
-  /** Given up: nothing it says counts any more, its seat is free as soon as the thread says so. */
+  /** Given up: nothing it says counts any more. It occupies the thread until its guest has come to its end. */
   abandoned: boolean;
   deadline: NodeJS.Timeout | undefined;
   sleep: NodeJS.Timeout | undefined;
@@ -80,7 +80,7 @@ export function newAttempt(flight: Flight, thread: Thread, evaluationId: number,
 
 /** Whether an attempt occupies its thread, or will as soon as the thread lets it. */
 export function isRunnable(attempt: Attempt): boolean {
-  return attempt.waitingSinceMs === undefined && !attempt.abandoned;
+  return attempt.waitingSinceMs === undefined;
 }
 
 /** Frees the seat of an attempt. */

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
+import { ABANDONMENT } from '../runtimes/abandonment.ts';
 import type { GuestHost } from '../runtimes/runtime.ts';
 import { type MessageToHost, type MessageToThread, ownBytes } from './messages.ts';
 import type { Turns } from './turns.ts';
@@ -14,16 +15,16 @@ const LONGEST_SLEEP_MS = 2_147_483_647;
 interface Seat {
   readonly evaluationId: number;
   readonly seat: number;
-  readonly abandon: () => void;
   waiting: PromiseWithResolvers<Uint8Array> | undefined;
+  givenUp: boolean;
   logLines: number;
 }
 
 /** What one evaluation needs of the bridge. */
 export interface SeatedGuest {
   readonly host: GuestHost;
-  /** Settles when the main thread has given this evaluation up; what the guest still waits for will never come. */
-  readonly abandoned: Promise<void>;
+  /** Whether the main thread has given this evaluation up; what it comes to does not matter then. */
+  readonly givenUp: boolean;
   leave(): void;
 }
 
@@ -44,18 +45,13 @@ export class HostBridge {
   }
 
   seat(evaluationId: number, seatNumber: number): SeatedGuest {
-    const abandoned = Promise.withResolvers<void>();
-    const seat: Seat = {
-      evaluationId,
-      seat: seatNumber,
-      abandon: abandoned.resolve,
-      waiting: undefined,
-      logLines: 0,
-    };
+    const seat: Seat = { evaluationId, seat: seatNumber, waiting: undefined, givenUp: false, logLines: 0 };
     this.#seats.set(evaluationId, seat);
     return {
       host: this.#hostFor(seat),
-      abandoned: abandoned.promise,
+      get givenUp() {
+        return seat.givenUp;
+      },
       leave: () => this.#seats.delete(evaluationId),
     };
   }
@@ -75,7 +71,7 @@ export class HostBridge {
         });
       },
       log: (level, message) => {
-        if (++seat.logLines > MAX_LOG_LINES) return;
+        if (seat.givenUp || ++seat.logLines > MAX_LOG_LINES) return;
         const text = message.length > MAX_LOG_CHARACTERS ? `${message.slice(0, MAX_LOG_CHARACTERS)}…` : message;
         this.#post({ kind: 'log', evaluationId: seat.evaluationId, level, message: text });
       },
@@ -88,6 +84,7 @@ export class HostBridge {
   }
 
   #ask(seat: Seat, message: MessageToHost, transfer?: ArrayBuffer): Promise<Uint8Array> {
+    if (seat.givenUp) return Promise.reject(ABANDONMENT);
     if (seat.waiting !== undefined) return Promise.reject(new Error('host call refused: another one is under way'));
     seat.waiting = Promise.withResolvers();
     this.#turns.suspend(seat.seat);
@@ -101,15 +98,14 @@ export class HostBridge {
 
   #receive(message: MessageToThread): void {
     const seat = this.#seats.get(message.evaluationId);
-    if (seat === undefined) return;
-    if (message.kind === 'abandon') {
-      seat.abandon();
-      return;
-    }
-    const waiting = seat.waiting;
+    const waiting = seat?.waiting;
+    if (seat === undefined || waiting === undefined) return;
     seat.waiting = undefined;
-    if (waiting === undefined || !this.#turns.resume(seat.seat)) return;
-    if (message.kind === 'answer') waiting.resolve(message.bytes);
+    if (message.kind === 'abandon' || !this.#turns.resume(seat.seat)) {
+      seat.givenUp = true;
+      this.#turns.unwind(seat.seat);
+      waiting.reject(ABANDONMENT);
+    } else if (message.kind === 'answer') waiting.resolve(message.bytes);
     else waiting.reject(new Error(message.message));
   }
 }

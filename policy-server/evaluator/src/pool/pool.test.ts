@@ -31,6 +31,8 @@ test('an evaluation is resumed or abandoned, never both', (t) => {
   t.ok(turns.abandon(3));
   t.ok(turns.abandon(3), 'twice is as good as once');
   t.notOk(turns.resume(3));
+  turns.unwind(3);
+  t.equal(turns.state(3, 1), 'on-thread', 'for the last time');
   turns.reset(3);
   t.ok(turns.abandon(3));
   t.notOk(turns.start(3, 18), 'abandoned before it began');

@@ -1,7 +1,7 @@
 import { abortedError, EvaluationError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { GuestLimits } from '../runtimes/runtime.ts';
-import { armDeadline, type Verdicts, watchThread } from './deadline.ts';
+import { armDeadline, armUnwinding, type Verdicts, watchThread } from './deadline.ts';
 import { type Attempt, type Flight, leave, newAttempt, quieten, type Work, type WorkOutcome } from './flight.ts';
 import { type FlightEnds, Flights, type RunOptions } from './flights.ts';
 import { HostDesk } from './host-desk.ts';
@@ -90,7 +90,7 @@ export class EvaluationPool {
     return {
       threads: threads.length,
       queued: this.#queue.size,
-      running: count(threads, (thread) => thread.runnable),
+      running: count(threads, (thread) => thread.running),
       suspended: count(threads, (thread) => thread.suspended),
       ...this.#counts,
       overloads: this.#overload.refusals,
@@ -214,8 +214,11 @@ export class EvaluationPool {
       this.#suspects.caught(policyId);
       this.#queue.separate(policyId);
     }
-    if (guilty !== undefined && reason === 'deadline') this.#timeOut(guilty, true);
-    else if (guilty !== undefined) this.#settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
+    // Whoever was given up has been dealt with.
+    if (guilty !== undefined && !guilty.abandoned) {
+      if (reason === 'deadline') this.#timeOut(guilty, true);
+      else this.#settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
+    }
     for (const innocent of innocents) this.#runAgain(innocent.flight);
     this.#pump();
   }
@@ -251,10 +254,13 @@ export class EvaluationPool {
 
   /** Gives up an attempt that waits; `false` = its guest is on the thread this very moment. */
   #abandon(attempt: Attempt): boolean {
-    if (!attempt.thread.turns.abandon(attempt.seat)) return false;
-    attempt.abandoned = true;
+    const { thread, seat, evaluationId } = attempt;
+    if (!thread.turns.abandon(seat)) return false;
     quieten(attempt);
-    attempt.thread.post({ kind: 'abandon', evaluationId: attempt.evaluationId });
+    attempt.abandoned = true;
+    attempt.waitingSinceMs = undefined;
+    thread.post({ kind: 'abandon', evaluationId });
+    armUnwinding(attempt, () => this.#end(thread, { reason: 'deadline', guilty: attempt }));
     return true;
   }
 

@@ -17,7 +17,7 @@ export function nextSeating(
   threads: readonly Thread[],
   concurrency: number,
 ): Seating | undefined {
-  if (count(threads, (thread) => thread.runnable) >= concurrency) return undefined;
+  if (threads.filter((thread) => thread.runnable > 0).length >= concurrency) return undefined;
   const shared = queue.nextShared();
   const alone = queue.nextAlone();
   const inTurn =

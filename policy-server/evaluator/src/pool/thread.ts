@@ -40,10 +40,16 @@ export class Thread {
     return count;
   }
 
+  /** Those of them that were not given up. */
+  get running(): number {
+    let count = 0;
+    for (const attempt of this.#attempts.values()) if (isRunnable(attempt) && !attempt.abandoned) count++;
+    return count;
+  }
+
   get suspended(): number {
     let count = 0;
-    for (const attempt of this.#attempts.values())
-      if (attempt.waitingSinceMs !== undefined && !attempt.abandoned) count++;
+    for (const attempt of this.#attempts.values()) if (!isRunnable(attempt)) count++;
     return count;
   }
 

@@ -2,7 +2,8 @@
 export const SEATS_PER_THREAD = 32;
 
 const NOT_STARTED = 0;
-const ABANDONED = -1;
+const ABANDONED = -2;
+const UNWINDING = -1;
 
 /**
  * Where an evaluation stands, as far as its seat tells.
@@ -17,7 +18,7 @@ export type SeatState = 'not-started' | 'on-thread' | 'waiting-for-host' | 'wait
  *
  * One counter per seat holds three facts. It starts at 0; the thread adds 1 whenever it enters a guest and whenever a guest turns
  * to the host. Odd means on the thread; 2n means that the guest asked n times, which the main thread compares with its own count
- * of answers. Both sides change it by compare-and-swap only, so an evaluation is never abandoned and resumed at once.
+ * of answers. Abandoning and resuming are compare-and-swap, so an evaluation is never both.
  */
 export class Turns {
   readonly buffer: SharedArrayBuffer;
@@ -43,7 +44,7 @@ export class Turns {
     for (;;) {
       const turn = Atomics.load(this.#turns, seat);
       if (turn === ABANDONED) return true;
-      if (turn % 2 === 1) return false;
+      if (isOnThread(turn)) return false;
       if (Atomics.compareExchange(this.#turns, seat, turn, ABANDONED) === turn) return true;
     }
   }
@@ -53,7 +54,7 @@ export class Turns {
     const turn = this.turn(seat);
     if (turn === ABANDONED) return 'abandoned';
     if (turn === NOT_STARTED) return 'not-started';
-    if (turn % 2 === 1) return 'on-thread';
+    if (isOnThread(turn)) return 'on-thread';
     return turn / 2 > answers ? 'waiting-for-host' : 'waiting-for-thread';
   }
 
@@ -93,10 +94,19 @@ export class Turns {
     return turn !== ABANDONED && Atomics.compareExchange(this.#turns, seat, turn, turn + 1) === turn;
   }
 
+  /** Worker thread: an abandoned guest is on the thread once more, to come to its end. */
+  unwind(seat: number): void {
+    Atomics.store(this.#turns, seat, UNWINDING);
+  }
+
   /** Worker thread: the evaluation has left the thread. */
   finish(seat: number): void {
     Atomics.store(this.#turns, seat, NOT_STARTED);
   }
+}
+
+function isOnThread(turn: number): boolean {
+  return turn % 2 !== 0;
 }
 
 /** Milliseconds of a monotonic clock that all threads of the process share. */

@@ -1,6 +1,6 @@
-import type { CompiledPolicy, Evaluation, GuestLimits, Prepared } from '../runtimes/runtime.ts';
+import type { CompiledPolicy, Evaluation, GuestHost, GuestLimits, Prepared } from '../runtimes/runtime.ts';
 import { runtimeFor } from '../runtimes/registry.ts';
-import { HostBridge, type SeatedGuest } from './host-call.ts';
+import { HostBridge } from './host-call.ts';
 import { interpretAnswer } from './interpretation.ts';
 import type { EvaluateOutcome, EvaluateTask, OpenTask, ThreadTask } from './messages.ts';
 import { Turns, monotonicMs } from './turns.ts';
@@ -44,13 +44,32 @@ async function evaluate(task: EvaluateTask, { turns, limits, bridge }: OpenThrea
   }
   if (!turns.start(task.seat, monotonicMs())) return { kind: 'abandoned' };
   const guest = bridge.seat(task.evaluationId, task.seat);
-  const use = new GuestUse(task, guest);
   try {
-    return await Promise.race([use.run(ready, turns), guest.abandoned.then(() => ({ kind: 'abandoned' }) as const)]);
+    const outcome = await evaluateOnce(task, ready, { host: guest.host, turns });
+    return guest.givenUp ? { kind: 'abandoned' } : outcome;
   } finally {
-    use.end();
     guest.leave();
     turns.finish(task.seat);
+  }
+}
+
+/** One evaluator from its image to its end. */
+async function evaluateOnce(
+  task: EvaluateTask,
+  ready: Prepared,
+  { host, turns }: { host: GuestHost; turns: Turns },
+): Promise<EvaluateOutcome> {
+  let evaluation: Evaluation;
+  try {
+    evaluation = await ready.begin(task.operation, host);
+  } catch (error) {
+    return { kind: 'not-initialised', message: textOf(error) };
+  }
+  turns.begin(task.seat);
+  try {
+    return interpretAnswer(task, await evaluation.call(task.input));
+  } finally {
+    evaluation.end();
   }
 }
 
@@ -67,33 +86,6 @@ async function prepare({ moduleKey, compiled }: EvaluateTask, limits: GuestLimit
 async function prepareCompiled(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared> {
   const runtime = await runtimeFor(compiled.mode);
   return runtime.prepare(compiled, limits);
-}
-
-/** One evaluator from its image to its end. The end may come while the guest is suspended: then `run` never settles. */
-class GuestUse {
-  readonly #task: EvaluateTask;
-  readonly #guest: SeatedGuest;
-  #evaluation: Evaluation | undefined;
-
-  constructor(task: EvaluateTask, guest: SeatedGuest) {
-    this.#task = task;
-    this.#guest = guest;
-  }
-
-  async run(ready: Prepared, turns: Turns): Promise<EvaluateOutcome> {
-    try {
-      this.#evaluation = await ready.begin(this.#task.operation, this.#guest.host);
-    } catch (error) {
-      return { kind: 'not-initialised', message: textOf(error) };
-    }
-    turns.begin(this.#task.seat);
-    return interpretAnswer(this.#task, await this.#evaluation.call(this.#task.input));
-  }
-
-  end(): void {
-    this.#evaluation?.end();
-    this.#evaluation = undefined;
-  }
 }
 
 function textOf(error: unknown): string {
