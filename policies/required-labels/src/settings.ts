@@ -19,7 +19,8 @@ const label = schema
     pattern === undefined || value === undefined || matchesGlob(pattern, value)
       ? undefined
       : 'the default must fit the pattern',
-  );
+  )
+  .default({});
 
 export const settings = schema.object({
   labels: schema.record(label, { minItems: 1, maxItems: 100 }).check((labels) => {

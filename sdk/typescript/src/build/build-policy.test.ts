@@ -222,6 +222,7 @@ test('what a policy cannot do is refused when it is built, with the place', asyn
     [policySource('return accept()', 'await Promise.resolve();'), /Top-level await/],
     [policySource('return accept('), /^policy\.ts:\d+:\d+: /],
     [policySource('return accept()', "import { x } from './missing.ts'; x();"), /Could not resolve "\.\/missing\.ts"/],
+    ['export const policy = { validate() {} };', /the export `policy` is not a policy - make it with definePolicy/],
     ['export const other = 1;', /does not export a policy - expected: export const policy = definePolicy/],
     [
       policySource('return accept()', "throw new RangeError('early');"),

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeUtf8, METADATA_SECTION, replaceCustomSection, stringifyMetadata } from '@portcullis/protocol';
 import type { PolicyMetadata } from '@portcullis/protocol';
@@ -24,6 +25,8 @@ export interface PolicyBuildOptions {
   /** Path of the file that exports `policy`. */
   readonly entry: string;
   readonly metadata: PolicyMetadata;
+  /** What paths in messages are relative to. @default the folder of `entry` */
+  readonly baseFolder?: string | undefined;
   /** Where finished modules and the linked engine are kept. @default nothing is kept */
   readonly cacheDir?: string | undefined;
   /** What the policy's values may take. @default 64 MiB */
@@ -57,10 +60,11 @@ export async function buildPolicy(options: PolicyBuildOptions): Promise<Uint8Arr
 
 /** Like {@link buildPolicy}, and says what the module is made of. */
 export async function buildPolicyWithReport(options: PolicyBuildOptions): Promise<PolicyBuild> {
-  const { entry, metadata, cacheDir, heapBytes = 64 * MEBIBYTE, onStep } = options;
+  const { metadata, cacheDir, heapBytes = 64 * MEBIBYTE, onStep } = options;
   const cache = cacheDir === undefined ? noCache : createFolderCache(cacheDir);
   onStep?.('bundle');
-  const bundle = await bundlePolicy(entry);
+  const entry = resolve(options.entry);
+  const bundle = await bundlePolicy(entry, resolve(options.baseFolder ?? dirname(entry)));
   const quickjs = await readEngine();
   const metadataJson = stringifyMetadata(metadata);
   const key = digestOf(FORMAT, engineKey(quickjs), bundle.script, metadataJson, String(heapBytes));

@@ -16,26 +16,26 @@ export interface Bundle {
 }
 
 /**
- * Bundles the policy that `entry` exports under the name `policy`.
+ * Bundles the policy that `entry` exports under the name `policy`. Places in messages are relative to `baseFolder`.
  *
  * @throws {@link BuildError} with one line for each problem, led by its place in the source.
  */
-export async function bundlePolicy(entry: string): Promise<Bundle> {
-  const result = await bundle(entry);
+export async function bundlePolicy(entry: string, baseFolder: string): Promise<Bundle> {
+  const result = await bundle(entry, baseFolder);
   const script = result.outputFiles?.[0]?.text ?? '';
   const inputs = Object.values(result.metafile?.outputs ?? {}).flatMap((output) => Object.entries(output.inputs));
   const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0);
   await refuseAsync(
     script,
     used.map(([path]) => path),
-    dirname(entry),
+    baseFolder,
   );
   return { script, inputBytes: new Map(used.map(([path, { bytesInOutput }]) => [path, bytesInOutput])) };
 }
 
-async function bundle(entry: string): Promise<BuildResult> {
+async function bundle(entry: string, baseFolder: string): Promise<BuildResult> {
   try {
-    return await build(options(entry));
+    return await build(options(entry, baseFolder));
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (!Array.isArray(errors)) throw error;
@@ -45,7 +45,7 @@ async function bundle(entry: string): Promise<BuildResult> {
   }
 }
 
-function options(entry: string): BuildOptions {
+function options(entry: string, baseFolder: string): BuildOptions {
   return {
     stdin: {
       // The order matters: a policy and its imports find the globals of a guest in place.
@@ -58,7 +58,7 @@ function options(entry: string): BuildOptions {
       resolveDir: dirname(entry),
       sourcefile: 'guest-entry.ts',
     },
-    absWorkingDir: dirname(entry),
+    absWorkingDir: baseFolder,
     bundle: true,
     write: false,
     metafile: true,

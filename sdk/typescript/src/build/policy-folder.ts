@@ -5,7 +5,7 @@ import type { PolicyBuild, PolicyBuildOptions } from './build-policy.ts';
 import { BuildError } from './errors.ts';
 import { readPolicyMetadata } from './metadata.ts';
 
-export interface PolicyFolderOptions extends Omit<PolicyBuildOptions, 'entry' | 'metadata'> {
+export interface PolicyFolderOptions extends Omit<PolicyBuildOptions, 'entry' | 'metadata' | 'baseFolder'> {
   /** Holds `metadata.yml`, `src/policy.ts` and, if it wants to be shown as usage, `README.md`. */
   readonly folder: string;
 }
@@ -31,7 +31,7 @@ export async function buildPolicyFolder({ folder, ...options }: PolicyFolderOpti
       `There is no src/policy.ts in ${folder} - expected a file that exports \`policy\``,
     );
   }
-  return buildPolicyWithReport({ ...options, entry, metadata });
+  return buildPolicyWithReport({ ...options, entry, metadata, baseFolder: folder });
 }
 
 async function readOptional(path: string): Promise<string | undefined> {

@@ -56,7 +56,7 @@ test('mistakes are texts with an exit code, never stack traces', async (t) => {
     [['build', 'a', 'b'], 2, /^error: expected one folder, got 2\n/],
     [['build', '--fast'], 2, /^error: Unknown option '--fast'/],
     [['build', 'missing'], 1, /^error: There is no metadata\.yml in .*missing - expected the folder of a policy\n$/],
-    [['build'], 1, /error: policy\.ts:2:\d+: import\("\.\/x\.ts"\) loads code at run time/],
+    [['build'], 1, /^Bundling the policy\nerror: src\/policy\.ts:2:\d+: import\("\.\/x\.ts"\) loads code at run time/],
     [['build', '-o', 'metadata.yml/x'], 1, /error: /],
   ];
   for (const [args, code, error] of cases) {

@@ -5,6 +5,9 @@ import { guestGlobals, hostTransport } from './globals.ts';
 
 /** Runs once, while the policy is built: makes `policy` answer the module's calls. */
 export function installPolicy(policy: Policy): void {
+  if (typeof policy?.validate !== 'function' || typeof policy.parseSettings !== 'function') {
+    throw new TypeError('the export `policy` is not a policy - make it with definePolicy');
+  }
   const log = createLog(hostTransport);
   const dispatch = createDispatcher(policy, hostTransport);
   guestGlobals.__dispatch = (operation, payload) => {

@@ -37,7 +37,7 @@ export function record<Item>(items: Schema<Item>, limits: ListLimits = {}): Sche
     const entries = Object.entries(value);
     if (!checkCount(entries.length, limits, site)) return undefined;
     const readings = collect(
-      entries.map(([key, item]) => items.read(item, { ...site, path: memberPath(site.path, key) })),
+      entries.map(([key, item]) => readPresent(items, item, { ...site, path: memberPath(site.path, key) })),
     );
     return readings && { value: new Map(entries.map(([key], index) => [key, readings.value[index] as Item])) };
   });
@@ -63,10 +63,13 @@ function readMember(
   { key, site }: { key: string; site: Site },
 ): Reading<unknown> {
   const inner = { ...site, path: memberPath(site.path, key) };
-  const value = Object.hasOwn(parent, key) ? parent[key] : undefined;
-  // `key:` without a value is YAML for null, and means the same as leaving the key out.
-  if (value !== undefined && !(value === null && schema.absent)) return schema.read(value, inner);
+  if (Object.hasOwn(parent, key)) return readPresent(schema, parent[key], inner);
   return schema.absent ? { value: schema.absent() } : refuse(inner, 'is required');
+}
+
+/** `key:` without a value is YAML for null, and means the same as leaving the value out. */
+function readPresent<Value>(schema: Schema<Value>, value: unknown, site: Site): Reading<Value> {
+  return value === null && schema.absent ? { value: schema.absent() } : schema.read(value, site);
 }
 
 function unknownKey(names: readonly string[]): string {
