@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type * as opaWasm from '@open-policy-agent/opa-wasm';
 import type { GuestLimits } from '../runtime.ts';
 import { abiMinorVersion, decodeText, readText, type RegoExports } from './abi.ts';
 import { RegoFailure, regoFailureFrom } from './errors.ts';
@@ -7,9 +8,7 @@ import { RegoNumber, RegoObject } from './value.ts';
 import { parseValue } from './value-text.ts';
 
 // The package's ES module forgets this one of its exports; its types and its CommonJS module have it.
-const { LoadedPolicy } = createRequire(import.meta.url)(
-  '@open-policy-agent/opa-wasm',
-) as typeof import('@open-policy-agent/opa-wasm');
+const { LoadedPolicy } = createRequire(import.meta.url)('@open-policy-agent/opa-wasm') as typeof opaWasm;
 
 /** What `opa build` modules are made for; one with much static data declares more. */
 const USUAL_PAGES = 5;

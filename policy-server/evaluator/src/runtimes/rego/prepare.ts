@@ -66,12 +66,19 @@ function probe(module: WebAssembly.Module, limits: GuestLimits): string[] {
   try {
     new Script('probe()').runInContext(context, { timeout: PROBE_TIMEOUT_MS });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
+    if (isTimeout(error)) {
       throw new EvaluationError('timeout', `the module's start code runs for more than ${PROBE_TIMEOUT_MS} ms`);
     }
     throw initialisationFailed(error, limits);
   }
   return names;
+}
+
+/** The error belongs to the other context: it is no instance of this one's `Error`. */
+function isTimeout(error: unknown): boolean {
+  return (
+    typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+  );
 }
 
 function refuseMissingBuiltins(names: readonly string[]): void {
