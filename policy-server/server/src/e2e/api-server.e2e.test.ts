@@ -95,7 +95,12 @@ test(
         'admission webhook "deny.portcullis.test" denied the request: pods are not welcome',
       );
       t.equal((await api.call('GET', `${PODS}/refused`)).status, 404);
-      t.equal((await api.call('DELETE', `${PODS}/web?gracePeriodSeconds=0`)).status, 403);
+    });
+
+    await t.test('a policy that mutates what is being deleted refuses in plain words', async (t) => {
+      const answer = await api.call('DELETE', `${PODS}/web?gracePeriodSeconds=0`);
+      t.equal(answer.status, 400);
+      t.match(JSON.parse(answer.body).message, 'Incoming object is null, which happens only with DELETE operations');
     });
 
     await t.test('with the policy server gone, failurePolicy Fail refuses', async (t) => {
