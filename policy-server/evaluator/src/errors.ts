@@ -24,8 +24,6 @@ export type EvaluationErrorCode =
   | 'overloaded'
   /** The caller went away. */
   | 'aborted'
-  /** What a policy asked of the host, or the host asked for on its behalf, failed. */
-  | 'host-call-failed'
   /** A guest's answer could not be understood where there is no admission response to say so. */
   | 'answer-invalid'
   /** Worker threads could not be kept running. */

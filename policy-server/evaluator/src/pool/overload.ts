@@ -33,7 +33,8 @@ export class OverloadGuard {
     if (waiting >= this.#options.maxQueueLength) throw this.refusal(`${waiting} evaluations are waiting already`);
     if (deadlineMs === undefined) return;
     const waitMs = estimateWaitMs(waiting, this.#usualMs, this.#occupations(threads));
-    if (waitMs + this.#usualMs <= deadlineMs) return;
+    // Where there is no wait nobody is refused: however long evaluations were so far, only new ones can tell how long they are now.
+    if (waitMs === 0 || waitMs + this.#usualMs <= deadlineMs) return;
     throw this.refusal(`it would have to wait about ${Math.ceil(waitMs)} ms, which is too long`);
   }
 

@@ -6,10 +6,11 @@ import { test } from 'tap';
 import { obedientPolicy } from '../fixtures/obedient-policy.ts';
 import { moduleKey, Modules } from '../modules.ts';
 import type { CompiledPolicy } from '../runtimes/runtime.ts';
-import type { Flight, Work } from './flight.ts';
-import { estimateWaitMs } from './overload.ts';
+import type { Attempt, Flight, Work } from './flight.ts';
+import { estimateWaitMs, OverloadGuard } from './overload.ts';
 import { EvaluationPool } from './pool.ts';
 import { EvaluationQueue } from './queue.ts';
+import type { Thread } from './thread.ts';
 import { Suspects } from './suspects.ts';
 import { Turns, monotonicMs } from './turns.ts';
 
@@ -61,6 +62,29 @@ test('the wait is estimated from the queue, and from guests that run unusually l
   t.equal(estimateWaitMs(0, 5, [stuck]), 700);
   t.equal(estimateWaitMs(0, 5, [{ elapsedMs: 1900, remainingMs: 100 }]), 100, 'no longer than to its deadline');
   t.equal(estimateWaitMs(0, 5, [stuck, { elapsedMs: 1, remainingMs: 9 }]), 4, 'the first to be free counts');
+  t.end();
+});
+
+test('nobody is refused while a thread is free, however slow evaluations were', (t) => {
+  let nowMs = 0;
+  const guard = new OverloadGuard({ concurrency: 1, maxQueueLength: 2, nowMs: () => nowMs });
+  const slow = {
+    seatedAtMs: 0,
+    waitedMs: 0,
+    waitingSinceMs: undefined,
+    flight: { work: { timeoutMs: 60_000 } },
+  } as Attempt;
+  const busy = { attempts: () => [slow] } as unknown as Thread;
+  nowMs = 30_000;
+  guard.observe(slow);
+  t.doesNotThrow(() => guard.admit(0, [], 100), 'a thread is free');
+  t.throws(() => guard.admit(0, [busy], 100), { code: 'overloaded', message: /have to wait about 30000 ms/ });
+  t.doesNotThrow(() => guard.admit(0, [busy], undefined), 'the caller has time');
+  t.throws(() => guard.admit(2, [busy], undefined), {
+    code: 'overloaded',
+    message: /2 evaluations are waiting already/,
+  });
+  t.equal(guard.refusals, 2);
   t.end();
 });
 

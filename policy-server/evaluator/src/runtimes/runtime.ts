@@ -84,7 +84,10 @@ export type GuestFailure = 'guest-error' | 'trap' | 'exit' | 'limit' | 'unsuppor
 
 /** What a runtime gets from the worker thread for one evaluation. */
 export interface GuestHost {
-  /** Asks the host; the guest is suspended meanwhile. Rejects with the text the guest is to see. */
+  /**
+   * Asks the host; the guest is suspended meanwhile. Rejects with the text the guest is to see, or with `ABANDONMENT`, which is
+   * to be thrown into the guest as it is.
+   */
   hostCall(call: HostCall): Promise<Uint8Array>;
   /** Console output of the guest: `__console_log`, stderr of a successful run, `opa_println`. */
   log(level: 'debug' | 'info' | 'warn', message: string): void;
@@ -93,7 +96,7 @@ export interface GuestHost {
   /** Monotonic clock in nanoseconds. */
   monotonicNs(): bigint;
   randomFill(bytes: Uint8Array): void;
-  /** A guest's own sleep; it counts against the deadline and does not occupy the thread. */
+  /** A guest's own sleep; it counts against the deadline and does not occupy the thread. May reject with `ABANDONMENT`. */
   sleep(ms: number): Promise<void>;
 }
 
