@@ -1,14 +1,7 @@
-#!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
+import { runCli } from './cli.ts';
 
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major < 24 || (major === 24 && minor < 20)) {
-  process.stderr.write(`Error: kwctl needs Node.js 24.20 or newer, this is ${process.versions.node}\n`);
-  process.exit(1);
-}
-
-// Warnings of the platform are no business of whoever reads our stderr, nor of worker threads.
+// Warnings of the platform are no business of whoever reads our stderr; worker threads inherit the variable.
 process.removeAllListeners('warning');
 process.env['NODE_NO_WARNINGS'] = '1';
 
@@ -17,8 +10,6 @@ for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 }
 
-enableCompileCache();
-const { runCli } = await import('./cli.ts');
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   home: homedir(),

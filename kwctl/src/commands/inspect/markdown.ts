@@ -41,6 +41,7 @@ export function codeBlock(lines: readonly string[]): string {
 }
 
 function renderLine(line: string, width: number): string {
+  if (line.trim() === '') return '\n';
   if (/^(?:---+|\*\*\*+|___+)\s*$/.test(line)) return `${'―'.repeat(width)}\n`;
   const heading = /^#{1,8} +(.*)$/.exec(line)?.[1];
   if (heading !== undefined) return wrap('', plain(heading), width);

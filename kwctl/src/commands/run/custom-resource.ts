@@ -135,15 +135,14 @@ const groupShape = struct('struct PolicyGroupSpec', {
   message: optional(string),
 });
 
+const POLICY_MEMBERS = ['mode', 'module', 'settings', 'mutating', 'timeoutEvalSeconds', 'message'];
+const GROUP_MEMBERS = ['mode', 'policies', 'expression', 'message'];
+
 const KNOWN: Readonly<Record<Kind, readonly string[]>> = {
-  AdmissionPolicy: ['mode', 'module', 'settings', 'mutating', 'timeoutEvalSeconds', 'message', ...IGNORED],
-  ClusterAdmissionPolicy: [
-    ...['mode', 'module', 'settings', 'mutating', 'timeoutEvalSeconds', 'message', 'contextAwareResources'],
-    ...IGNORED,
-    ...IGNORED_OF_CLUSTER,
-  ],
-  AdmissionPolicyGroup: ['mode', 'policies', 'expression', 'message', ...IGNORED],
-  ClusterAdmissionPolicyGroup: ['mode', 'policies', 'expression', 'message', ...IGNORED, ...IGNORED_OF_CLUSTER],
+  AdmissionPolicy: [...POLICY_MEMBERS, ...IGNORED],
+  ClusterAdmissionPolicy: [...POLICY_MEMBERS, 'contextAwareResources', ...IGNORED, ...IGNORED_OF_CLUSTER],
+  AdmissionPolicyGroup: [...GROUP_MEMBERS, ...IGNORED],
+  ClusterAdmissionPolicyGroup: [...GROUP_MEMBERS, ...IGNORED, ...IGNORED_OF_CLUSTER],
 };
 
 function policyPlan(kind: Kind, id: string, spec: JsonValue): Plan {
