@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { test } from 'tap';
-import { KWCTL, kwctl } from './testing/kwctl-process.ts';
+import { KWCTL, kwctl } from './test/kwctl-process.ts';
 import { VERSION } from './version.ts';
 
 test('the program itself: streams, exit codes, versions', async (t) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readMetadata } from '@portcullis/protocol';
 import { guestModule, watModule } from '@portcullis/testkit';
 import { test } from 'tap';
-import { folder, kwctl, line, withoutMetadata, type Outcome } from '../testing/kwctl-process.ts';
+import { folder, kwctl, line, withoutMetadata, type Outcome } from '../test/kwctl-process.ts';
 
 const METADATA = `rules:
 - apiGroups: [""]

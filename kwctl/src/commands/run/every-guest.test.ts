@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { GUEST_CASES, GUEST_NAMES, type GuestCase } from '@portcullis/testkit';
 import { test } from 'tap';
-import { folder, forEachTwoAtOnce, kwctl, line } from '../../testing/kwctl-process.ts';
+import { folder, forEachTwoAtOnce, kwctl, line } from '../../test/kwctl-process.ts';
 
 interface Answer {
   allowed: boolean;

@@ -13,7 +13,7 @@ import {
   withMetadata,
   withoutMetadata,
   type Outcome,
-} from '../../testing/kwctl-process.ts';
+} from '../../test/kwctl-process.ts';
 
 test('printed lines are exact', async (t) => {
   const cwd = await folder(t, 'wapc-rust', 'rego-opa');
