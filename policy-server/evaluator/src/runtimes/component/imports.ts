@@ -1,3 +1,4 @@
+import { ABANDONMENT } from '../abandonment.ts';
 import type { HostCall } from '@portcullis/protocol';
 import type { GuestHost, GuestLimits } from '../runtime.ts';
 import { thrownText } from './errors.ts';
@@ -26,14 +27,15 @@ export function hostImports(host: GuestHost, limits: GuestLimits, ending: Ending
     if (calls > maxHostCalls) ending.exceed(`the policy made more than ${maxHostCalls} host calls in one evaluation`);
     else if (size > maxHostCallBytes)
       ending.exceed(`a host call of ${size} bytes exceeds the limit of ${maxHostCallBytes} bytes`);
-    if (ending.ended) return forever();
+    if (ending.ended) throw ABANDONMENT;
     const result = await ask(host, { binding, namespace, operation, payload: new Uint8Array(payload) });
     if (result.val.length > maxHostCallBytes) {
       const what = `the answer of ${namespace}/${operation}, ${result.val.length} bytes,`;
       ending.exceed(`${what} exceeds the limit of ${maxHostCallBytes} bytes`);
     }
-    // An evaluation that is over is never resumed: nobody waits for its answer, and its deadline may have passed.
-    return ending.ended ? forever() : result;
+    // An evaluation that is over runs no further: nobody waits for its answer, and its deadline may have passed.
+    if (ending.ended) throw ABANDONMENT;
+    return result;
   }
   return { [HOST_INTERFACE]: { call }, [HOST_INTERFACE_KEY]: { call } };
 }
@@ -42,11 +44,7 @@ async function ask(host: GuestHost, call: HostCall): Promise<HostResult> {
   try {
     return { tag: 'ok', val: await host.hostCall(call) };
   } catch (error) {
+    if (error === ABANDONMENT) throw error;
     return { tag: 'err', val: thrownText(error) };
   }
-}
-
-/** Leaves the guest where it is suspended: nothing holds the promise, so the stack is collected with its instance. */
-function forever(): Promise<never> {
-  return new Promise(() => {});
 }

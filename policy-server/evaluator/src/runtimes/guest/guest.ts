@@ -1,3 +1,4 @@
+import { ABANDONMENT } from '../abandonment.ts';
 import type { GuestHost, GuestLimits } from '../runtime.ts';
 import { backtraceOf } from './backtrace.ts';
 import { GuestMemory } from './memory.ts';
@@ -73,9 +74,10 @@ export class Guest {
   async #resume<R>(answer: Promise<R>): Promise<R> {
     try {
       const value = await answer;
-      return this.#over ? await forever() : value;
+      if (this.#over) throw ABANDONMENT;
+      return value;
     } catch (error) {
-      if (this.#over) return await forever();
+      if (this.#over || error === ABANDONMENT) throw ABANDONMENT;
       throw this.#stopFor(error);
     }
   }
@@ -107,8 +109,3 @@ export class Guest {
 }
 
 export type Callable = (...args: (number | bigint)[]) => unknown;
-
-/** What an abandoned guest waits for. Nothing holds the promise, so the suspended stack is collected with its instance. */
-function forever(): Promise<never> {
-  return new Promise(() => {});
-}

@@ -1,3 +1,4 @@
+import { ABANDONMENT } from '../abandonment.ts';
 import type { HostCall } from '@portcullis/protocol';
 import type { Guest } from './guest.ts';
 import { GuestStop } from './stop.ts';
@@ -68,6 +69,7 @@ export class HostCalls {
     try {
       return { ok: true, bytes: await this.#guest.host.hostCall(call) };
     } catch (error) {
+      if (error === ABANDONMENT) throw error;
       return { ok: false, bytes: encoder.encode(error instanceof Error ? error.message : String(error)) };
     }
   }
