@@ -1,5 +1,12 @@
 import type { LoadedModule } from '@portcullis/artifact';
-import { exportNames, isRegoModule, moduleKind, ModuleError, type ExecutionMode } from '@portcullis/protocol';
+import {
+  dataSegments,
+  exportNames,
+  isRegoModule,
+  moduleKind,
+  ModuleError,
+  type ExecutionMode,
+} from '@portcullis/protocol';
 import { KwctlError } from '../../errors.ts';
 
 /** What `-e` accepts, and the mode each name stands for. */
@@ -28,6 +35,7 @@ export function resolveExecutionMode(policy: LoadedModule, flag?: string): Execu
   const mode = MODES.get(flag);
   if (mode === undefined) throw new KwctlError('execution-mode-invalid', unknownMode(flag));
   checked(mode, nature, ' specified via CLI flag');
+  if (mode === 'gatekeeper' && fromMetadata === undefined) requireViolationEntrypoint(policy);
   if (fromMetadata !== undefined && fromMetadata !== mode) {
     throw new KwctlError(
       'execution-mode-invalid',
@@ -79,6 +87,20 @@ function checked(mode: ExecutionMode, nature: Nature, origin: string): Execution
   if (mode === 'wasi' && nature === 'wapc') fail(`The policy is a waPC policy, ${wrong}`);
   if (mode === 'kubewarden-wapc' && nature === 'wasi') fail(`The policy is a WASI policy, ${wrong}`);
   return mode;
+}
+
+const VIOLATION_ENTRYPOINT = '/violation\0';
+
+/**
+ * Nothing but its entrypoint tells a Gatekeeper policy from an OPA policy. Asked the wrong way, an OPA policy finds no
+ * violation and everything is allowed.
+ */
+function requireViolationEntrypoint({ bytes }: LoadedModule): void {
+  const names = dataSegments(bytes).map((segment) => Buffer.from(segment.buffer, segment.byteOffset, segment.length));
+  if (names.some((segment) => segment.includes(VIOLATION_ENTRYPOINT))) return;
+  fail(
+    'The policy has no entrypoint named violation, as Gatekeeper policies have, the policy execution mode specified via CLI flag is wrong: an OPA policy is run with -e opa',
+  );
 }
 
 function fail(message: string): never {

@@ -14,6 +14,8 @@ const MODULES = {
   wapc: '(module (memory (export "memory") 1) (func (export "__guest_call") (param i32 i32) (result i32) i32.const 1))',
   wasi: '(module (memory (export "memory") 1) (func (export "_start")))',
   rego: '(module (memory (export "memory") 1) (func (export "opa_eval") (param i32) (result i32) local.get 0))',
+  gatekeeper:
+    '(module (memory (export "memory") 1) (data (i32.const 9) "policy/violation\\00") (func (export "opa_eval") (param i32)))',
 };
 
 async function loaded(kind: keyof typeof MODULES | 'component', executionMode?: string): Promise<LoadedModule> {
@@ -31,7 +33,8 @@ test('execution mode: metadata and module agree, or the policy is not run', asyn
     [['wapc'], 'kubewarden-wapc', 'kubewarden-wapc'],
     [['wasi'], 'wasi', 'wasi'],
     [['rego'], 'opa', 'opa'],
-    [['rego'], 'gatekeeper', 'gatekeeper'],
+    [['gatekeeper'], 'gatekeeper', 'gatekeeper'],
+    [['rego'], 'gatekeeper', /^The policy has no entrypoint named violation, .* an OPA policy is run with -e opa$/],
     [['component'], undefined, 'component'],
     [['component'], 'component', 'component'],
     [['wasi', 'wasi'], undefined, 'wasi'],

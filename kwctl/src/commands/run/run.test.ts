@@ -145,6 +145,19 @@ test('an unannotated module is a waPC policy, silently; -e kubewarden and kubewa
   });
 });
 
+test('an OPA policy without metadata is not run as Gatekeeper policy: it would allow what it rejects', async (t) => {
+  const cwd = await folder(t);
+  writeFileSync(join(cwd, 'opa.wasm'), withoutMetadata(await guestModule('rego-opa')));
+  writeFileSync(join(cwd, 'gatekeeper.wasm'), withoutMetadata(await guestModule('rego-gatekeeper')));
+  const ask = async (policy: string, ...mode: string[]): Promise<Outcome> =>
+    kwctl(['run', '-r', 'review.json', ...mode, '--settings-json', '{"behaviour":"reject"}', policy], { cwd });
+  t.match(await ask('opa.wasm', '-e', 'gatekeeper'), { code: 1, stdout: '', stderr: /no entrypoint named violation/ });
+  t.match(await ask('opa.wasm', '-e', 'opa'), { code: 0, stdout: /"allowed":false/ });
+  t.match(await ask('gatekeeper.wasm', '-e', 'gatekeeper'), { code: 0, stdout: /"allowed":false/ });
+  t.match(await ask('gatekeeper.wasm', '-e', 'opa'), { code: 0, stdout: /"allowed":false/ });
+  t.match(await ask('opa.wasm'), { code: 1, stderr: /please specify which Opa runtime has to be used/ });
+});
+
 test('raw requests: by flag or by metadata, the uid comes from the request', async (t) => {
   const cwd = await folder(t, 'wapc-rust');
   writeFileSync(join(cwd, 'raw.wasm'), withMetadata(await guestModule('wapc-rust'), { policyType: 'raw' }));

@@ -167,5 +167,5 @@ function warnDenied(log: Log): void {
 /** Where artefacts that are dear to make again are kept; the XDG rules ignore relative paths. */
 function cacheFolder({ env, home }: Environment): string {
   const configured = env['XDG_CACHE_HOME'] ?? '';
-  return join(isAbsolute(configured) ? configured : join(home, '.cache'), 'kubewarden', 'kwctl', 'components');
+  return join(isAbsolute(configured) ? configured : join(home, '.cache'), 'kubewarden', 'kwctl');
 }
