@@ -7,13 +7,14 @@ const MAX_COLUMNS = 100;
 
 /** The help text of a command: short for `-h`, long for `--help` and `help`. */
 export function helpText(command: CommandSpec, isLong: boolean): string {
-  const long = isLong && command.longAbout !== undefined ? `\n\n${command.longAbout}` : '';
+  const isSpacious = isLong && command.longAbout !== undefined;
+  const long = isSpacious ? `\n\n${command.longAbout}` : '';
   const sections = [
     `${command.about}${long}`,
     usageLine(command),
     section('Commands', commandRows(command), false),
-    section('Arguments', positionalRows(command), isLong),
-    section('Options', optionRows(command, isLong), isLong && command.longAbout !== undefined),
+    section('Arguments', positionalRows(command), isSpacious),
+    section('Options', optionRows(command, isLong), isSpacious),
   ];
   return `${sections.filter((text) => text !== undefined).join('\n\n')}\n`;
 }

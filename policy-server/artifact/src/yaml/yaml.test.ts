@@ -78,7 +78,7 @@ test('refuses documents that grow without bound', async (t) => {
     .split('')
     .map(
       (name, i) =>
-        `${name}: &${name} [${new Array<string>(10).fill(i === 0 ? 'x' : `*${'abcdefg'.charAt(i - 1)}`).join(', ')}]`,
+        `${name}: &${name} [${Array.from({ length: 10 }, () => (i === 0 ? 'x' : `*${'abcdefg'.charAt(i - 1)}`)).join(', ')}]`,
     );
   t.throws(() => read(bomb.join('\n')), { message: /repetition limit exceeded/ });
   t.throws(() => read('a: &a [*a]'), YamlError);
