@@ -19,7 +19,7 @@ async function cpuMs(command: readonly string[]): Promise<number> {
 /** Start-up of `kwctl --version` beside a Node that does nothing: what is ours and what is the runtime's. */
 export async function startup(print: (line: string) => void): Promise<void> {
   const bare = [process.execPath, '-e', '0'];
-  const kwctl = [process.execPath, join(ROOT, 'kwctl/src/main.ts'), '--version'];
+  const kwctl = [process.execPath, join(ROOT, 'kwctl/bin/kwctl.js'), '--version'];
   const samples = { bare: [] as number[], kwctl: [] as number[] };
   await cpuMs(bare);
   await cpuMs(kwctl);

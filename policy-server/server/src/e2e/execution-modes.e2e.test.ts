@@ -70,6 +70,22 @@ test('every execution mode over HTTP', async (t) => {
   }
 });
 
+test('K6 no guest sees anything of an earlier evaluation, however often it is asked', async (t) => {
+  const guests = GUEST_CASES.filter(({ behaviour }) => behaviour === 'clean-slate');
+  const modules = Object.fromEntries(
+    await Promise.all(guests.map(async ({ guest }) => [guest, await guestModule(guest)] as const)),
+  );
+  const policies = Object.fromEntries(guests.map(({ guest, settings }) => [guest, { module: guest, settings }]));
+  const server = await startPolicyServer({ modules, policies });
+  t.teardown(() => server.stop());
+  const review = await admissionReview('pod-create');
+  for (const { guest } of guests) {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => server.post(`/validate/${guest}`, review)));
+    const messages = answers.map(({ text }) => JSON.parse(text).response.status.message);
+    t.same(new Set(messages), new Set(['1']), guest);
+  }
+});
+
 test('every recorded admission review reaches a guest byte for byte', async (t) => {
   const server = await startPolicyServer({
     modules: { rust: await guestModule('wapc-rust') },

@@ -3,7 +3,8 @@ import type { GuestName } from './recipes.ts';
 /** What every way of running a policy (HTTP, command line) must answer to one behaviour of one guest. */
 export interface GuestCase {
   readonly guest: GuestName;
-  readonly behaviour: 'accept' | 'reject' | 'mutate' | 'settings-invalid' | 'trap' | 'timeout';
+  /** `clean-slate`: the guest counts its evaluations and must never get beyond the first. */
+  readonly behaviour: 'accept' | 'reject' | 'mutate' | 'clean-slate' | 'settings-invalid' | 'trap' | 'timeout';
   readonly settings: Readonly<Record<string, unknown>>;
   readonly expected: ExpectedVerdict | ExpectedRefusal;
 }
@@ -37,10 +38,10 @@ const CRASH: Readonly<Record<GuestName, { behaviour: string; message: RegExp }>>
   'rego-gatekeeper': { behaviour: 'error', message: /Builtin error \["hex\.decode"\]/ },
 };
 
-/** Gatekeeper policies have no way to mutate, and Rego policies none to validate their settings. */
+/** Gatekeeper policies have no way to mutate, Rego policies none to validate their settings or to remember anything. */
 function knows(guest: GuestName, behaviour: GuestCase['behaviour']): boolean {
   if (behaviour === 'mutate') return guest !== 'rego-gatekeeper';
-  return behaviour !== 'settings-invalid' || !guest.startsWith('rego-');
+  return !guest.startsWith('rego-') || (behaviour !== 'settings-invalid' && behaviour !== 'clean-slate');
 }
 
 function casesOf(guest: GuestName): GuestCase[] {
@@ -54,6 +55,11 @@ function casesOf(guest: GuestName): GuestCase[] {
       expected: { kind: 'verdict', allowed: false, message: 'not "here" – näh', ...code },
     },
     { behaviour: 'mutate', settings: { behaviour: 'mutate' }, expected: { kind: 'verdict', allowed: true, patch: LABEL_PATCH } },
+    {
+      behaviour: 'clean-slate',
+      settings: { behaviour: 'counter' },
+      expected: { kind: 'verdict', allowed: false, message: '1' },
+    },
     {
       behaviour: 'settings-invalid',
       settings: { valid: false, message: 'first line\nsecond line' },
