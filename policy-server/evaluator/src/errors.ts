@@ -46,3 +46,7 @@ export class EvaluationError extends Error {
 export function abortedError(): EvaluationError {
   return new EvaluationError('aborted', 'the caller went away before the evaluation was done');
 }
+
+export function closedError(): EvaluationError {
+  return new EvaluationError('closed', 'the evaluator is closed');
+}

@@ -520,6 +520,26 @@ test('what policies say is logged; bodies and settings never are', async (t) => 
   t.notMatch(started.log.text(), /hunter2|tiger/);
 });
 
+test('what policies print is logged with their id, before the line of their request', async (t) => {
+  const go = await moduleFile('go.wasm', await guestModule('wasi-go'));
+  const settings = { behaviour: 'log' };
+  await using started = await start({
+    console: { module: rust, settings },
+    group: { expression: 'member()', message: 'no', policies: { member: { module: go, settings } } },
+  });
+  for (const name of ['console', 'group']) t.match(await started.verdict(`/validate/${name}`), { allowed: true });
+  const { entries } = started.log;
+  t.match(
+    entries.filter(({ target }) => target === 'policy_log'),
+    [
+      { level: 'info', message: 'a line from the guest', fields: { policy_id: 'console', request_uid: 'u-1' } },
+      { level: 'warn', message: 'stderr: a line from the guest', fields: { policy_id: 'group/member' } },
+    ],
+  );
+  const evaluated = entries.findIndex(({ message }) => message === 'request evaluated');
+  t.ok(entries.findIndex(({ target }) => target === 'policy_log') < evaluated, 'before the line of its request');
+});
+
 function header(message: IncomingMessage, name: string): string | undefined {
   const value = message.headers[name];
   return Array.isArray(value) ? value[0] : value;

@@ -8,6 +8,7 @@ import type { Turns } from './turns.ts';
 /** Beyond this a guest talks to itself: its log must not become the main thread's work. */
 const MAX_LOG_LINES = 256;
 const MAX_LOG_CHARACTERS = 8192;
+const TOO_MANY_LINES = `the policy logs more than ${MAX_LOG_LINES} lines; the rest is left out`;
 
 /** The longest a timer can wait; a guest that asks for more is woken early, as `poll_oneoff` allows. */
 const LONGEST_SLEEP_MS = 2_147_483_647;
@@ -71,9 +72,14 @@ export class HostBridge {
         });
       },
       log: (level, message) => {
-        if (seat.givenUp || ++seat.logLines > MAX_LOG_LINES) return;
+        if (seat.givenUp || seat.logLines > MAX_LOG_LINES) return;
+        const { evaluationId } = seat;
+        if (++seat.logLines > MAX_LOG_LINES) {
+          this.#post({ kind: 'log', evaluationId, level: 'warn', message: TOO_MANY_LINES });
+          return;
+        }
         const text = message.length > MAX_LOG_CHARACTERS ? `${message.slice(0, MAX_LOG_CHARACTERS)}…` : message;
-        this.#post({ kind: 'log', evaluationId: seat.evaluationId, level, message: text });
+        this.#post({ kind: 'log', evaluationId, level, message: text });
       },
       nowNs: () => BigInt(Date.now()) * 1_000_000n,
       monotonicNs: () => process.hrtime.bigint(),

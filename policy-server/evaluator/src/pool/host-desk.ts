@@ -28,6 +28,7 @@ export class HostDesk {
       publish('guest-logged', { policyId, uid, level: message.level, message: message.message });
       return;
     }
+    if (attempt.abandoned) return;
     attempt.waitingSinceMs = this.#options.nowMs();
     // A guest whose caller has gone gets no answer; it is about to be given up.
     if (attempt.flight.settled) return;

@@ -1,4 +1,4 @@
-import { abortedError, EvaluationError } from '../errors.ts';
+import { abortedError, closedError, EvaluationError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { GuestLimits } from '../runtimes/runtime.ts';
 import { armDeadline, armUnwinding, type Verdicts, watchThread } from './deadline.ts';
@@ -168,6 +168,8 @@ export class EvaluationPool {
   #onOutcome(attempt: Attempt, outcome: EvaluateOutcome): void {
     const { thread, flight } = attempt;
     if (thread.isDead) return;
+    // An outcome comes by a way of its own and overtakes what was said before it.
+    for (const message of thread.unheard()) this.#receive(thread, message);
     leave(attempt);
     if (outcome.kind === 'not-prepared') thread.modules.delete(flight.work.moduleKey);
     if (!attempt.abandoned && outcome.kind !== 'abandoned') {
@@ -179,11 +181,15 @@ export class EvaluationPool {
   }
 
   #onMessage(thread: Thread, message: MessageToHost): void {
+    this.#receive(thread, message);
+    this.#pump();
+  }
+
+  #receive(thread: Thread, message: MessageToHost): void {
     const attempt = thread.find(message.evaluationId);
-    if (attempt === undefined || attempt.abandoned) return;
+    if (attempt === undefined) return;
     this.#desk.receive(attempt, message);
     if (attempt.waitingSinceMs !== undefined && attempt.flight.settled) this.#abandon(attempt);
-    this.#pump();
   }
 
   #onThreadLost(attempt: Attempt, cause: unknown): void {
@@ -203,6 +209,7 @@ export class EvaluationPool {
 
   /** Ends a thread because of one guest on it, or finds it ended; everybody else on it starts over. */
   #end(thread: Thread, { reason, guilty, error }: ThreadEnd): void {
+    for (const message of thread.unheard()) if (message.kind === 'log') this.#receive(thread, message);
     const attempts = thread.attempts();
     const innocents = attempts.filter((each) => each !== guilty && !each.abandoned && !each.flight.settled);
     for (const attempt of attempts) leave(attempt);
@@ -287,8 +294,4 @@ export class EvaluationPool {
     publish('finished', { policyId, operation, outcome: outcome.kind, durationMs, waitedMs: attempt.waitedMs });
     this.#flights.resolve(attempt.flight, outcome);
   }
-}
-
-function closedError(): EvaluationError {
-  return new EvaluationError('closed', 'the evaluator is closed');
 }

@@ -1,6 +1,6 @@
-import type { MessagePort } from 'node:worker_threads';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { type Attempt, type Flight, isRunnable } from './flight.ts';
-import type { MessageToThread } from './messages.ts';
+import type { MessageToHost, MessageToThread } from './messages.ts';
 import { SEATS_PER_THREAD, Turns } from './turns.ts';
 
 /** The main thread's picture of one worker thread. */
@@ -82,6 +82,13 @@ export class Thread {
 
   post(message: MessageToThread, transfer: ArrayBuffer[] = []): void {
     this.port.postMessage(message, transfer);
+  }
+
+  /** What has arrived from the thread and was not handed out yet, in order. */
+  *unheard(): Iterable<MessageToHost> {
+    for (let next = receiveMessageOnPort(this.port); next !== undefined; next = receiveMessageOnPort(this.port)) {
+      yield next.message;
+    }
   }
 
   /** The attempt whose guest is on the thread right now. */
