@@ -20,7 +20,7 @@ import type {
   HostCallHandler,
   PolicyRun,
 } from './evaluator.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
+import { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS } from './limits.ts';
 import { moduleKey, Modules, type PreparedModule } from './modules.ts';
 import type { Work, WorkOutcome } from './pool/flight.ts';
 import type { RunOptions } from './pool/flights.ts';
@@ -49,6 +49,7 @@ export class Engine implements Evaluator {
   readonly #pool: EvaluationPool;
   readonly #hostCalls: HostCallHandler;
   readonly #nowMs: () => number;
+  readonly #loadTimeoutMs: number;
   /** The members of a group are asked about the same request, one after the other. */
   readonly #encoded = new WeakMap<EvaluationInput, EncodedInput>();
 
@@ -57,6 +58,8 @@ export class Engine implements Evaluator {
     requireWhole('workers', workers, 1);
     requireWhole('cores', cores, 1);
     requireWhole('spareThreads', spareThreads, 0);
+    this.#loadTimeoutMs = options.loadTimeoutMs ?? DEFAULT_LOAD_TIMEOUT_MS;
+    requireWhole('loadTimeoutMs', this.#loadTimeoutMs, 1);
     const { maxQueueLength, ...limits } = { ...DEFAULT_LIMITS, ...options.limits };
     this.#hostCalls = options.hostCalls;
     this.#nowMs = nowMs;
@@ -96,8 +99,12 @@ export class Engine implements Evaluator {
 
   async validateSettings(policy: PolicyRun): Promise<SettingsValidationResponse> {
     const input: GuestInput = { kind: 'raw', request: NOTHING, settings: ownBytes(policy.settings) };
-    const outcome = await this.#pool.run(this.#work(policy, 'validate_settings', input, ''));
-    return outcome.kind === 'settings-validated' ? outcome.response : { valid: false, message: problemOf(outcome) };
+    const work = this.#work(policy, 'validate_settings', input, '');
+    const outcome = await this.#pool.run({ ...work, timeoutMs: policy.timeoutMs ?? this.#loadTimeoutMs });
+    if (outcome.kind === 'settings-validated') return outcome.response;
+    const isUnlimited = outcome.kind === 'timed-out' && policy.timeoutMs === undefined;
+    const why = isUnlimited ? `: ${loadLimitText(this.#loadTimeoutMs)}` : '';
+    return { valid: false, message: problemOf(outcome) + why };
   }
 
   async protocolVersion(module: PreparedModule): Promise<'v1'> {
@@ -187,6 +194,10 @@ function problemOf(outcome: WorkOutcome): string {
     case 'protocol-version':
       return 'the policy answered a question it was not asked';
   }
+}
+
+function loadLimitText(limitMs: number): string {
+  return `without a limit of its own a policy has ${limitMs / 1000} s to start and to validate its settings`;
 }
 
 function less(timeoutMs: number | undefined, spentMs: number): number | undefined {

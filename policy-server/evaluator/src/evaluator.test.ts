@@ -188,6 +188,22 @@ test('a policy that hangs while it is loaded is told so in time', async (t) => {
   await t.rejects(evaluator.protocolVersion(await obedient(evaluator, 'trap')), { code: 'initialisation-failed' });
 });
 
+test('a policy without any limit cannot hang while it is loaded', async (t) => {
+  await using evaluator = start({ loadTimeoutMs: 150 });
+  const unlimited = { timeoutMs: undefined };
+  const message = `${TIMEOUT}: without a limit of its own a policy has 0.15 s to start and to validate its settings`;
+  for (const policy of [
+    policyOf(await obedient(evaluator), { ...unlimited, settings: encodeUtf8('{"do":"l"}') }),
+    policyOf(await obedient(evaluator), { ...unlimited, settings: encodeUtf8('{"do":"S"}') }),
+    policyOf(await obedient(evaluator, 'loop'), unlimited),
+  ]) {
+    t.same(await evaluator.validateSettings(policy), { valid: false, message });
+  }
+  const own = policyOf(await obedient(evaluator), { timeoutMs: 300, settings: encodeUtf8('{"do":"h:1:200"}') });
+  t.same(await evaluator.validateSettings(own), { valid: true }, 'a limit of its own takes its place');
+  for (const loadTimeoutMs of [0, -1, NaN]) t.throws(() => start({ loadTimeoutMs }), RangeError);
+});
+
 test('a looping policy under parallel load costs nobody else a wrong or lost verdict', async (t) => {
   await using evaluator = start();
   const module = await obedient(evaluator);

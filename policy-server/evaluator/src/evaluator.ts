@@ -36,6 +36,11 @@ export interface EvaluatorOptions {
   readonly hostCalls: HostCallHandler;
   /** @default {@link DEFAULT_LIMITS} */
   readonly limits?: Partial<EvaluatorLimits>;
+  /**
+   * Ends start code and settings validation of a policy without a time limit: it may take as long as it likes over a request,
+   * but must not keep a server from starting. @default {@link DEFAULT_LOAD_TIMEOUT_MS}
+   */
+  readonly loadTimeoutMs?: number;
   /** Keeps artefacts that are dear to make again, such as transpiled components. Default: nothing is kept on disk. */
   readonly cacheDir?: string;
   /** @default the cores of the machine */

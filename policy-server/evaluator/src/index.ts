@@ -21,7 +21,7 @@ export type {
   PolicyRunDefinition,
 } from './definitions.ts';
 export type { EvaluatorEvents } from './events.ts';
-export { DEFAULT_LIMITS, type EvaluatorLimits } from './limits.ts';
+export { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS, type EvaluatorLimits } from './limits.ts';
 export type { PreparedModule } from './modules.ts';
 export { formatPolicyId, parsePolicyId, type PolicyId } from './policy-id.ts';
 export { applyPolicyMode, type PolicyModeOptions } from './admission/mode.ts';

@@ -14,3 +14,6 @@ export const DEFAULT_LIMITS: EvaluatorLimits = {
   maxHostCalls: 1000,
   maxQueueLength: 1000,
 };
+
+/** What a policy without a time limit has to start and to judge its settings; the dearest ones need well below a second. */
+export const DEFAULT_LOAD_TIMEOUT_MS = 30_000;

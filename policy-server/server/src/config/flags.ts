@@ -108,7 +108,7 @@ const POLICIES = {
   }),
   'disable-timeout-protection': toggle(
     'KUBEWARDEN_DISABLE_TIMEOUT_PROTECTION',
-    "Drop the global policy timeout; a policy's own timeoutEvalSeconds still holds",
+    "Drop the global policy timeout; a policy's own timeoutEvalSeconds still holds, and 30 s at load for those without one",
   ),
   'memory-pages': valued<number | undefined>('PORTCULLIS_MEMORY_PAGES', 'PAGES', parseInteger(1, MAX_MEMORY_PAGES), {
     fallback: undefined,
