@@ -74,8 +74,9 @@ test('audit is told what the policy said, a request what its configuration makes
   t.same((await environment.evaluate('plain', 'validate', RAW)).response, vanilla);
   t.same(await environment.evaluate('watching', 'validate', RAW), {
     response: { uid: 'u-1', allowed: true, auditAnnotations: null, warnings: ['w'] },
-    vanilla: { accepted: false, mutated: false, code: 403 },
+    vanilla: { accepted: false, mutated: false, message: 'no', code: 403 },
     mode: 'monitor',
+    allowedToMutate: false,
     initialised: true,
   });
   t.match((await environment.evaluate('custom', 'validate', RAW)).response.status, {
@@ -160,6 +161,12 @@ test('a group asks its members in order, lazily, and names those who refused', a
   t.equal(evaluator.stats.timeouts, 1);
   t.same((await environment.evaluate('watching', 'validate', RAW)).response, accepted);
   t.equal((await environment.evaluate('watching', 'audit', RAW)).response.allowed, false);
+  t.same((await environment.evaluate('watching', 'validate', RAW)).vanilla, {
+    accepted: false,
+    mutated: false,
+    message: 'image is not acceptable',
+    causes: [{ reason: null, message: 'unsigned', field: 'spec.policies.no' }],
+  });
   t.match((await environment.evaluate('g/no', 'validate', RAW)).response.status, { message: 'unsigned', code: 400 });
   t.match((await environment.evaluate('g/mutates', 'validate', RAW)).response, { allowed: false, patch: undefined });
   await t.rejects(environment.evaluate('g/nobody', 'validate', RAW), { message: 'unknown policy: g/nobody' });
@@ -181,8 +188,9 @@ test('who cannot start is refused even in monitor mode; a group has no answer wi
       auditAnnotations: null,
       warnings: null,
     },
-    vanilla: { accepted: false, mutated: false, code: 500 },
+    vanilla: { accepted: false, mutated: false, message: problem, code: 500 },
     mode: 'protect',
+    allowedToMutate: false,
     initialised: false,
   });
   t.match((await environment.evaluate('broken', 'audit', RAW)).response.status, { message: problem, code: 500 });

@@ -1,8 +1,8 @@
-import type { AdmissionResponse } from '@portcullis/protocol';
+import type { AdmissionResponse, StatusCause } from '@portcullis/protocol';
 import { evaluateGroup, type MemberEvaluation } from './admission/group/group.ts';
 import type { GroupExpression } from './admission/group/expression/expression.ts';
 import { parseGroupExpression } from './admission/group/expression/parser.ts';
-import { applyPolicyMode } from './admission/mode.ts';
+import { applyPolicyMode, type PolicyModeOptions } from './admission/mode.ts';
 import { rejection } from './admission/rejection.ts';
 import { rawRequestUid } from './admission/response.ts';
 import type {
@@ -19,12 +19,23 @@ import type { RunOptions } from './pool/flights.ts';
 import { monotonicMs } from './pool/turns.ts';
 import { parsePolicyId } from './policy-id.ts';
 
+/** A policy's own answer in short; texts are the policy's and of any length. */
+export interface VanillaVerdict {
+  readonly accepted: boolean;
+  readonly mutated: boolean;
+  readonly message?: string;
+  /** The refusals of a group's members. */
+  readonly causes?: readonly StatusCause[];
+  readonly code?: number;
+}
+
 export interface EvaluationOutcome {
   /** The answer to the request. */
   readonly response: AdmissionResponse;
   /** What the policy itself said, before its mode was applied. */
-  readonly vanilla: { readonly accepted: boolean; readonly mutated: boolean; readonly code?: number };
+  readonly vanilla: VanillaVerdict;
   readonly mode: PolicyMode;
+  readonly allowedToMutate: boolean;
   /** `false` = there was no policy to ask: it is broken or could not start. Not even monitor mode accepts that. */
   readonly initialised: boolean;
 }
@@ -102,12 +113,13 @@ export class EvaluationEnvironment {
     if (this.#alwaysAccepts(input)) {
       // A policy that never came to be has no such exemption to give.
       if (target.kind === 'broken') throw unknownPolicy(id);
-      return outcomeOf({ response: acceptance(uid), initialised: true }, modeOf(target));
+      return outcomeOf({ response: acceptance(uid), initialised: true }, handlingOf(target));
     }
     const evaluated = await this.#ask(target, input, uid, options);
-    const outcome = outcomeOf(evaluated, modeOf(target));
+    const handling = handlingOf(target);
+    const outcome = outcomeOf(evaluated, handling);
     if (origin === 'audit' || !evaluated.initialised) return outcome;
-    return { ...outcome, response: applyPolicyMode(evaluated.response, handlingOf(target)) };
+    return { ...outcome, response: applyPolicyMode(evaluated.response, handling) };
   }
 
   #alwaysAccepts(input: EvaluationInput): boolean {
@@ -222,20 +234,28 @@ function modeOf(target: Target): PolicyMode {
 }
 
 /** Members of a group cannot mutate, so a group has nothing to allow; its message is in its answer already. */
-function handlingOf(target: Target): Parameters<typeof applyPolicyMode>[1] {
+function handlingOf(target: Target): PolicyModeOptions {
   if (target.kind === 'policy') return target.definition;
   const id = target.kind === 'group' ? target.group.definition.id : target.definition.id;
   return { id, mode: modeOf(target), allowedToMutate: false };
 }
 
-function outcomeOf({ response, initialised }: Evaluated, mode: PolicyMode): EvaluationOutcome {
-  const code = response.status?.code;
-  const vanilla = {
-    accepted: response.allowed,
-    mutated: response.patch !== undefined,
+function outcomeOf(
+  { response, initialised }: Evaluated,
+  { mode, allowedToMutate }: PolicyModeOptions,
+): EvaluationOutcome {
+  return { response, vanilla: vanillaOf(response), mode, allowedToMutate, initialised };
+}
+
+function vanillaOf({ allowed, patch, status }: AdmissionResponse): VanillaVerdict {
+  const { message, details, code } = status ?? {};
+  return {
+    accepted: allowed,
+    mutated: patch !== undefined,
+    ...(message !== undefined && { message }),
+    ...(details?.causes !== undefined && { causes: details.causes }),
     ...(code !== undefined && { code }),
   };
-  return { response, vanilla, mode, initialised };
 }
 
 function rowOf(target: Target): PolicyRow {

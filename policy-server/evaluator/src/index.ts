@@ -11,7 +11,12 @@ export {
   type PolicyRun,
 } from './evaluator.ts';
 export type { RunOptions } from './pool/flights.ts';
-export { EvaluationEnvironment, type EnvironmentOptions, type EvaluationOutcome } from './environment.ts';
+export {
+  EvaluationEnvironment,
+  type EnvironmentOptions,
+  type EvaluationOutcome,
+  type VanillaVerdict,
+} from './environment.ts';
 export type {
   BrokenPolicy,
   GroupDefinition,

@@ -239,6 +239,10 @@ test('policies, groups and members over HTTP', async (t) => {
   t.match(await started.verdict('/validate/deny'), { allowed: false, status: { message: 'ask SRE', code: 403 } });
   t.match(await started.verdict('/audit/deny'), { allowed: false, status: { message: 'no', code: 403 } });
   t.match(await started.verdict('/validate/monitored'), { allowed: true, status: undefined });
+  t.match(
+    started.log.entries.find(({ message }) => message === 'policy evaluation (monitor mode)'),
+    { fields: { policy_id: 'monitored', accepted: false, response_message: 'rejected by guest' } },
+  );
   t.match(await started.verdict('/audit/monitored'), { allowed: false });
   t.match(await started.verdict('/validate/mutates'), {
     allowed: false,

@@ -20,6 +20,7 @@ function outcome(change: Partial<EvaluationOutcome> = {}): EvaluationOutcome {
     response: { uid: 'u-1', allowed: true, auditAnnotations: null, warnings: null },
     vanilla: { accepted: true, mutated: false },
     mode: 'protect',
+    allowedToMutate: false,
     initialised: true,
     ...change,
   };
@@ -245,15 +246,34 @@ test('one log line per request, with policy, uid, verdict, code and duration, wi
   t.match(log.entries[1], { level: 'warn', fields: { policy_id: 'x', status: 400 } });
 });
 
-test('monitor mode leaves a line of its own about what would have happened', async (t) => {
+test('monitor mode leaves a line of its own about what would have happened, and why', async (t) => {
+  const long = 'x'.repeat(100_000);
+  const causes = [
+    { reason: null, message: 'unsigned', field: 'spec.policies.signed' },
+    { reason: null, message: null, field: 'spec.policies.tagged' },
+  ];
   const { handler, log } = handlerWith(async () =>
-    outcome({ mode: 'monitor', vanilla: { accepted: false, mutated: false, code: 403 } }),
+    outcome({
+      mode: 'monitor',
+      vanilla: { accepted: false, mutated: false, message: `no ${long}`, causes, code: 403 },
+    }),
   );
   await handler.decide(head(), bytes(REVIEW));
   t.match(log.entries, [
-    { message: 'policy evaluation (monitor mode)', fields: { policy_id: 'p', accepted: false, response_code: 403 } },
+    {
+      message: 'policy evaluation (monitor mode)',
+      fields: {
+        policy_id: 'p',
+        accepted: false,
+        allowed_to_mutate: false,
+        response_code: 403,
+        response_message: /^no x{1000,1100}… \(100003 characters\)$/,
+        response_causes: 'spec.policies.signed: unsigned; spec.policies.tagged',
+      },
+    },
     { message: 'request evaluated', fields: { allowed: true, accepted: false, mode: 'monitor' } },
   ]);
+  t.notMatch(JSON.stringify(log.entries), /hunter2|surprise/);
   log.entries.length = 0;
   await handler.decide(head({ route: 'audit' }), bytes(REVIEW));
   t.equal(log.entries.length, 1);

@@ -1,7 +1,12 @@
 import type { EvaluationInput, EvaluationOutcome } from '@portcullis/evaluator';
+import type { StatusCause } from '@portcullis/protocol';
 import { describeError } from '../errors.ts';
+import { bounded } from '../telemetry/bounded.ts';
 import { logFor, type Log, type LogFields } from '../telemetry/log.ts';
 import type { AdmissionRoute, Answer } from './answer.ts';
+
+/** Longest part of a policy's own words in the line of one request. */
+const MAX_MESSAGE_LENGTH = 1024;
 
 /** The log line of one request: exactly one of its methods is called, once. */
 export interface RequestLog {
@@ -49,13 +54,21 @@ function verdictFields({ response, vanilla, mode }: EvaluationOutcome): LogField
   };
 }
 
-function vanillaFields({ response, vanilla }: EvaluationOutcome): LogFields {
+function vanillaFields({ response, vanilla, allowedToMutate }: EvaluationOutcome): LogFields {
+  const { accepted, mutated, message, causes, code } = vanilla;
   return {
     request_uid: response.uid,
-    accepted: vanilla.accepted,
-    mutated: vanilla.mutated,
-    response_code: vanilla.code,
+    accepted,
+    mutated,
+    allowed_to_mutate: allowedToMutate,
+    response_code: code,
+    response_message: message && bounded(message, MAX_MESSAGE_LENGTH),
+    response_causes: causes && bounded(causes.map(causeText).join('; '), MAX_MESSAGE_LENGTH),
   };
+}
+
+function causeText({ field, message }: StatusCause): string {
+  return [field, message].filter((part) => part !== null).join(': ');
 }
 
 function requestFields(input: EvaluationInput): LogFields {

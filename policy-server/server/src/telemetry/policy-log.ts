@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Denial, PolicyLog } from '@portcullis/capabilities';
 import type { EvaluatorEvents } from '@portcullis/evaluator';
+import { bounded } from './bounded.ts';
 import { logFor, type Log } from './log.ts';
 
 /** Longest text one policy may put into one log line: a policy must not be able to fill the disk faster than others. */
@@ -10,8 +11,8 @@ const TARGET = 'policy_log';
 /** Takes what policies say through the tracing capability. */
 export function createPolicyLog(log: Log): PolicyLog {
   return ({ policyId, level, message, data }) => {
-    const fields = { policy_id: policyId, data: data === undefined ? undefined : bounded(data) };
-    log.write({ level, target: TARGET, message: bounded(message), fields });
+    const fields = { policy_id: policyId, data: data === undefined ? undefined : bounded(data, MAX_TEXT_LENGTH) };
+    log.write({ level, target: TARGET, message: bounded(message, MAX_TEXT_LENGTH), fields });
   };
 }
 
@@ -40,7 +41,7 @@ export function logEvaluatorEvents(log: Log): Disposable {
       log.write({
         level,
         target: TARGET,
-        message: bounded(message),
+        message: bounded(message, MAX_TEXT_LENGTH),
         fields: { policy_id: policyId, request_uid: uid },
       });
     }),
@@ -60,8 +61,4 @@ function on<Name extends keyof EvaluatorEvents>(name: Name, listener: (event: Ev
   const onMessage = (message: unknown): void => listener(message as EvaluatorEvents[Name]);
   subscribe(channel, onMessage);
   return () => void unsubscribe(channel, onMessage);
-}
-
-function bounded(text: string): string {
-  return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}… (${text.length} characters)` : text;
 }
