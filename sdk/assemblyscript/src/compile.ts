@@ -38,7 +38,17 @@ export async function compile({ entry, flags }: CompileOptions): Promise<Uint8Ar
   // A memory stream: `toString` yields what was written to it.
   const stderr = createMemoryStream();
   const { error } = await main(
-    [basename(path), '--baseDir', dirname(path), '--outFile', OUTPUT, '--transform', JSON_TRANSFORM, ...flags],
+    // The compiler colours its report wherever a variable called CI is set.
+    [
+      basename(path),
+      '--noColors',
+      '--baseDir',
+      dirname(path),
+      '--outFile',
+      OUTPUT,
+      '--transform',
+      JSON_TRANSFORM,
+    ].concat(flags),
     {
       stderr,
       readFile: readSource,
