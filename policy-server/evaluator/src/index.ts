@@ -29,5 +29,6 @@ export type { EvaluatorEvents } from './events.ts';
 export { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS, type EvaluatorLimits } from './limits.ts';
 export type { PreparedModule } from './modules.ts';
 export { formatPolicyId, parsePolicyId, type PolicyId } from './policy-id.ts';
+export { regoBuiltinNames } from './rego-builtins.ts';
 export { applyPolicyMode, type PolicyModeOptions } from './admission/mode.ts';
 export { rejection } from './admission/rejection.ts';

@@ -58,7 +58,16 @@ async function serve(
 test('help, version and docs', async (t) => {
   t.match(await run(['--help']), { code: 0, stderr: '', stdout: /Usage: policy-server \[OPTIONS\] \[COMMAND\]/ });
   t.match(await run(['-V']), { code: 0, stdout: /^policy-server \d+\.\d+\.\d+\n$/ });
-  t.match(await run(['--version']), { code: 0, stdout: /\ncompatible with Kubewarden 1\.36\.0\n$/ });
+  t.match(await run(['--version']), { code: 0, stdout: /\ncompatible with Kubewarden 1\.36\.0\n\n/ });
+  const { stdout: long } = await run(['--version']);
+  const [, list = ''] = long.split('\n\nOpen Policy Agent/Gatekeeper implemented builtins:\n');
+  const names = list.split('\n').slice(0, -1);
+  t.same(names, names.toSorted());
+  for (const name of ['sprintf', 'json.patch', 'time.now_ns']) t.ok(names.includes(`  - ${name}`), name);
+  t.ok(
+    names.every((line) => /^ {2}- [a-z0-9_.]+$/.test(line)),
+    'nothing else',
+  );
   const path = join(folder, 'cli.md');
   t.same(await run(['docs', '--output', path]), { code: 0, stdout: '', stderr: '' });
   t.match(await readFile(path, 'utf8'), /^# Command-line help for `policy-server`\n/);

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { KUBEWARDEN_VERSION } from '@portcullis/artifact';
+import { regoBuiltinNames } from '@portcullis/evaluator';
 import { parseCommandLine, type Command, type Environment } from './config/command-line.ts';
 import { loadConfig, logConfig } from './config/config.ts';
 import { helpMarkdown, helpText } from './config/help.ts';
@@ -39,7 +40,7 @@ async function execute(command: Command, host: ProcessHost): Promise<void> {
       return;
     case 'version':
       host.stdout.write(`policy-server ${VERSION}\n`);
-      if (command.long) host.stdout.write(`compatible with Kubewarden ${KUBEWARDEN_VERSION}\n`);
+      if (command.long) host.stdout.write(await aboutText());
       return;
     case 'docs':
       await writeDocs(command.output);
@@ -47,6 +48,13 @@ async function execute(command: Command, host: ProcessHost): Promise<void> {
     case 'serve':
       await serve(command, host);
   }
+}
+
+/** What the long form of the version adds, in the layout scripts read from `kwctl info`. */
+async function aboutText(): Promise<string> {
+  const builtins = (await regoBuiltinNames()).map((name) => `  - ${name}\n`);
+  const heading = 'Open Policy Agent/Gatekeeper implemented builtins:';
+  return `compatible with Kubewarden ${KUBEWARDEN_VERSION}\n\n${heading}\n${builtins.join('')}`;
 }
 
 async function serve({ flags, given }: Extract<Command, { kind: 'serve' }>, host: ProcessHost): Promise<void> {

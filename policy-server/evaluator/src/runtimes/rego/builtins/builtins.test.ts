@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
 import { RegoNumber, RegoObject, RegoSet, type RegoValue, valuesEqual } from '../value.ts';
 import { parseValue, printValue } from '../value-text.ts';
 import { type BuiltinContext, BuiltinError } from './builtin.ts';
+import { regoBuiltinNames } from '../../../rego-builtins.ts';
 import { BUILTINS, REGO_BUILTIN_NAMES } from './table.ts';
 
 interface Surroundings {
@@ -347,3 +350,16 @@ function mulberry32(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+test('the names of all builtins can be had without making the evaluator dearer to import', async (t) => {
+  t.same(await regoBuiltinNames(), [...BUILTINS.keys()].toSorted());
+  const script = `
+    import { registerHooks } from 'node:module';
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+    await import(${JSON.stringify(new URL('../../../index.ts', import.meta.url).href)});
+    process.stdout.write(loaded.join(' '));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  t.match(stdout, '/evaluator/src/evaluator.ts');
+  t.notMatch(stdout, /\/runtimes\/(?:rego|wapc|wasi|component)\//, 'no runtime is loaded before it is needed');
+});
