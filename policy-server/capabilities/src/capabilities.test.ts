@@ -164,6 +164,12 @@ test('the host itself passes all gates and may ask for more', async (t) => {
   await t.rejects(ask('kubernetes/get_resource_plural_name', '{"api_version":"v1","kind":"Pod"}'), {
     message: 'unknown operation: get_resource_plural_name',
   });
+  const { ask: asked } = host({
+    KubernetesGetResourcePluralName: async () => Promise.reject(new Error('Cannot find resource v1/Nope')),
+  });
+  await t.rejects(asked('kubernetes/get_resource_plural_name', '{"api_version":"v1","kind":"Nope"}', internal), {
+    message: 'Cannot find resource v1/Nope',
+  });
 });
 
 test('failures show their causes below', async (t) => {

@@ -524,6 +524,16 @@ test('what policies say is logged; bodies and settings never are', async (t) => 
   t.notMatch(started.log.text(), /hunter2|tiger/);
 });
 
+test('a Rego policy whose data cannot be had refuses in plain words', async (t) => {
+  const opa = await moduleFile('opa.wasm', await guestModule('rego-opa'));
+  const policy = { module: opa, contextAwareResources: [{ apiVersion: 'v1', kind: 'Namespace' }] };
+  await using started = await start({ policy, without: { module: opa } }, ['--ignore-kubernetes-connection-failure']);
+  const message =
+    'cannot perform a request via callback channel: Kubernetes lookups are not available because this host has no connection to a cluster';
+  t.same((await started.verdict('/validate/policy')).status, { message, code: 500 });
+  t.match(await started.verdict('/validate/without'), { allowed: true });
+});
+
 test('what policies print is logged with their id, before the line of their request', async (t) => {
   const go = await moduleFile('go.wasm', await guestModule('wasi-go'));
   const settings = { behaviour: 'log' };
