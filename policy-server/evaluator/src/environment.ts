@@ -218,7 +218,7 @@ function parseExpression({ expression, members }: GroupDefinition): GroupExpress
     return parseGroupExpression(expression, [...members.keys()]);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    throw new EvaluationError('expression-invalid', `the expression of the policy group is invalid: ${problem}`, {
+    throw new EvaluationError('expression-invalid', `error evaluating policy group expression: ${problem}`, {
       cause: error,
     });
   }

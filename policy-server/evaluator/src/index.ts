@@ -30,5 +30,6 @@ export { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS, type EvaluatorLimits } from '.
 export type { PreparedModule } from './modules.ts';
 export { formatPolicyId, parsePolicyId, type PolicyId } from './policy-id.ts';
 export { regoBuiltinNames } from './rego-builtins.ts';
+export { parseGroupExpression } from './admission/group/expression/parser.ts';
 export { applyPolicyMode, type PolicyModeOptions } from './admission/mode.ts';
 export { rejection } from './admission/rejection.ts';

@@ -1,13 +1,7 @@
-import {
-  EvaluationError,
-  type BrokenPolicy,
-  type GroupDefinition,
-  type PolicyDefinition,
-  type PolicyRun,
-} from '@portcullis/evaluator';
+import type { BrokenPolicy, GroupDefinition, PolicyDefinition, PolicyRun } from '@portcullis/evaluator';
 import { encodeJson } from '@portcullis/protocol';
 import type { GroupEntry, PoliciesEntry, PolicyEntry, PolicySource } from './config/policies/entry.ts';
-import { formatProblem, type LoadedPolicies } from './config/policies/load.ts';
+import type { LoadedPolicies } from './config/policies/load.ts';
 import { describeError, ServerError } from './errors.ts';
 import type { ModuleCatalogue } from './module-catalogue.ts';
 import type { PolicyTableRow } from './policy-table.ts';
@@ -48,7 +42,7 @@ export async function bootstrap(
   policies: LoadedPolicies,
   options: BootstrapOptions,
 ): Promise<readonly PolicyTableRow[]> {
-  const served = await mapConcurrently(policies.entries, (entry) => serve(entry, policies.path, options));
+  const served = await mapConcurrently(policies.entries, (entry) => serve(entry, options));
   const failures = served.flatMap(({ failure }) => failure ?? []);
   if (failures.length > 0 && !options.continueOnErrors) throw failureReport(failures);
   const log = logFor(options.log, 'policy_server::bootstrap');
@@ -83,7 +77,7 @@ function failureReport(failures: readonly Failure[]): ServerError {
   return new ServerError('policies-broken', `${details.length} policies cannot be served, listed above`, { details });
 }
 
-async function serve(entry: PoliciesEntry, path: string, options: BootstrapOptions): Promise<Served> {
+async function serve(entry: PoliciesEntry, options: BootstrapOptions): Promise<Served> {
   const sources = entry.kind === 'policy' ? [entry.source] : [...entry.members.values()];
   const runs = await Promise.all(sources.map((source) => prepareRun(source, options)));
   const unprepared = runs.filter((run) => 'problem' in run).map(({ problem }) => problem);
@@ -91,7 +85,11 @@ async function serve(entry: PoliciesEntry, path: string, options: BootstrapOptio
   const failure =
     unprepared.length > 0
       ? { id: entry.id, message: unprepared.join('; '), report: unprepared.join('; ') }
-      : await register(entry, path, { options, runs: runs.filter((run) => 'module' in run) });
+      : await register(
+          entry,
+          runs.filter((run) => 'module' in run),
+          options,
+        );
   return { rows: rowsOf(entry, runs, failure), failure };
 }
 
@@ -117,22 +115,15 @@ async function prepareRun(source: PolicySource, options: BootstrapOptions): Prom
 
 async function register(
   entry: PoliciesEntry,
-  path: string,
-  { runs, options }: { runs: readonly PolicyRun[]; options: BootstrapOptions },
+  runs: readonly PolicyRun[],
+  options: BootstrapOptions,
 ): Promise<Failure | undefined> {
   try {
     await options.register(entry.kind === 'policy' ? policyDefinition(entry, runs) : groupDefinition(entry, runs));
     return undefined;
   } catch (error) {
     const message = describeError(error);
-    const report = `policy '${entry.id}': ${message}`;
-    const isExpression = error instanceof EvaluationError && error.code === 'expression-invalid';
-    if (!isExpression || entry.kind === 'policy') return { id: entry.id, message, report };
-    return {
-      id: entry.id,
-      message,
-      report: formatProblem(path, { position: entry.expressionPosition, message: report }),
-    };
+    return { id: entry.id, message, report: `policy '${entry.id}': ${message}` };
   }
 }
 

@@ -334,14 +334,18 @@ test('FIX: a bad group expression is found at load, with its place', async (t) =
   const { message } = await startFailure(policies);
   t.match(
     message,
-    /^.*policies-[^:]*\.yml:1:20: policy 'g': the expression of the policy group is invalid: Syntax error: /,
+    /^error while loading policies from ".*": .*policies-[^:]*\.yml:1:20: policy group 'g': key 'expression': Syntax error: /,
   );
   await using started = await start(policies, ['--continue-on-errors']);
   t.match(await started.verdict('/validate/g'), {
     allowed: false,
-    status: { code: 500, message: /^the expression of the policy group is invalid: / },
+    status: { code: 500, message: /^error evaluating policy group expression: Syntax error: / },
   });
   t.match(await started.verdict('/validate/good'), { allowed: true });
+  t.match(
+    started.log.entries.find(({ level }) => level === 'warn'),
+    { message: /\.yml:1:20: policy group 'g': key 'expression': Syntax error: / },
+  );
 });
 
 test('the always-accepted namespace is exempt, if the policy exists', async (t) => {

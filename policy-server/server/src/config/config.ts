@@ -62,7 +62,7 @@ export async function loadConfig(
 ): Promise<ServerConfig> {
   const notices = notServedNotices(flags, given);
   const listeners = listenerConfig(flags);
-  const policies = await loadPolicies(flags.policies);
+  const policies = await loadPolicies(flags.policies, { continueOnErrors: flags['continue-on-errors'] });
   if (!flags['ignore-kubernetes-connection-failure']) refuseKubernetesNeeds(policies);
   return Object.freeze({
     ...listeners,

@@ -28,7 +28,6 @@ export interface PolicyEntry {
 export interface GroupEntry {
   readonly kind: 'group';
   readonly id: string;
-  readonly expressionPosition: Position;
   readonly members: ReadonlyMap<string, PolicySource>;
   readonly expression: string;
   readonly message: string;

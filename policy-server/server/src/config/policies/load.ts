@@ -6,11 +6,14 @@ import { parsePolicies } from './policies.ts';
 
 /** The policies to serve. */
 export interface LoadedPolicies {
-  /** The file they were read from. */
-  readonly path: string;
   readonly entries: readonly PoliciesEntry[];
   /** Oddities worth a line in the log. */
   readonly warnings: readonly string[];
+}
+
+export interface LoadOptions {
+  /** A group with a wrong expression does not keep the others from being served; it is left in, to be refused at registration. */
+  readonly continueOnErrors: boolean;
 }
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -20,10 +23,13 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
  *
  * @throws ServerError that lists every problem of the file with line and column
  */
-export async function loadPolicies(path: string): Promise<LoadedPolicies> {
-  const { entries, problems, warnings } = parsePolicies(await readText(path));
-  if (problems.length > 0) throw problemReport(path, problems);
-  return { path, entries, warnings: warnings.map((warning) => formatProblem(path, warning)) };
+export async function loadPolicies(path: string, options: LoadOptions): Promise<LoadedPolicies> {
+  const { entries, problems, expressionProblems, warnings } = parsePolicies(await readText(path));
+  const isFatal = problems.length > 0 || !options.continueOnErrors;
+  const fatal = isFatal ? [...problems, ...expressionProblems] : [];
+  if (fatal.length > 0) throw problemReport(path, fatal);
+  const oddities = [...expressionProblems, ...warnings];
+  return { entries, warnings: oddities.map((oddity) => formatProblem(path, oddity)) };
 }
 
 function problemReport(path: string, problems: readonly Problem[]): ServerError {
@@ -37,7 +43,7 @@ function problemReport(path: string, problems: readonly Problem[]): ServerError 
 }
 
 /** `policies.yml:3:5: message`, which editors and terminals turn into a link. */
-export function formatProblem(path: string, { position, message }: Problem): string {
+function formatProblem(path: string, { position, message }: Problem): string {
   return `${path}:${position.line}:${position.column}: ${message}`;
 }
 

@@ -101,7 +101,7 @@ test('JSON as the controller writes it is read like YAML', async (t) => {
 
 test('an empty file serves nothing', async (t) => {
   for (const text of ['', '{}', '# only a comment\n', '\ufeff'])
-    t.same(parsePolicies(text), { entries: [], problems: [], warnings: [] });
+    t.same(parsePolicies(text), { entries: [], problems: [], expressionProblems: [], warnings: [] });
 });
 
 test('null stands for absent where the controller writes it, and nowhere else', async (t) => {
@@ -273,12 +273,36 @@ test('capability patterns are checked, and name the policy', async (t) => {
   t.match(problems('p: {module: m, hostCapabilities: [5]}'), [/key 'hostCapabilities\[0\]': expected a text/]);
 });
 
+test('the expression of a group is checked against its members', async (t) => {
+  const wrong = (text: string): string[] =>
+    parsePolicies(text).expressionProblems.map(
+      ({ position, message }) => `${position.line}:${position.column} ${message}`,
+    );
+  const members = 'message: x, policies: {a: {module: m}}';
+  t.same(wrong(`g: {expression: "a() ||", ${members}}`), [
+    "1:17 policy group 'g': key 'expression': Syntax error: Script is incomplete (line 1, position 7)",
+  ]);
+  t.match(
+    wrong(
+      `ok: {module: m}\ng:\n  expression: >-\n    a() &&\n    nope()\n  message: x\n  policies: {a: {module: m}}\n`,
+    ),
+    [/^3:15 policy group 'g': key 'expression': Function not found: nope \(\) \(line 1, position 8\)$/],
+  );
+  t.match(wrong(`g: {expression: "1 + 1", ${members}}`), [/expecting bool/]);
+  t.same(wrong(`g: {expression: "!a() || true", ${members}}`), []);
+  for (const incomplete of ['g: {expression: "a()"}', `g: {expression: 5, ${members}}`, `g: {${members}}`]) {
+    t.same(wrong(incomplete), [], 'no second problem about what is missing');
+    t.not(problems(incomplete).length, 0);
+  }
+  t.same(wrong('g: {expression: "a()", message: x, policies: {a: 5}}'), [], 'the member is there, if wrong');
+});
+
 test('a report is one line, or one line per problem before the summary', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'policies-'));
   const path = join(folder, 'policies.yml');
-  const load = async (text: string | Uint8Array) => {
+  const load = async (text: string | Uint8Array, options = { continueOnErrors: false }) => {
     await writeFile(path, text);
-    return loadPolicies(path);
+    return loadPolicies(path, options);
   };
   const failure = async (promise: Promise<unknown>): Promise<ServerError> => {
     const error: unknown = await promise.then(
@@ -295,7 +319,16 @@ test('a report is one line, or one line per problem before the summary', async (
   const two = await failure(load('b: 1\na/b: {module: x}'));
   t.equal(two.message, `error while loading policies from "${path}": 2 problems, listed above`);
   t.match(two.details, [/:1:4: policy 'b'/, /:2:1: policy name 'a\/b'/]);
-  const missing = await failure(loadPolicies(join(folder, 'none.yml')));
+  const group = 'g: {expression: "a() || b()", message: x, policies: {a: {module: m}}}';
+  for (const continueOnErrors of [false, true]) {
+    const both = await failure(load(`${group}\nb: 1\n`, { continueOnErrors }));
+    t.match(both.details, [/:1:17: policy group 'g': key 'expression': Function not found: b /, /:2:4: policy 'b'/]);
+  }
+  t.match((await failure(load(group))).message, /:1:17: policy group 'g': key 'expression': Function not found: b /);
+  const { entries, warnings } = await load(group, { continueOnErrors: true });
+  t.equal(entries.length, 1);
+  t.match(warnings, [/:1:17: policy group 'g': key 'expression': Function not found: b /]);
+  const missing = await failure(loadPolicies(join(folder, 'none.yml'), { continueOnErrors: true }));
   t.equal(
     missing.message,
     `error while loading policies from "${join(folder, 'none.yml')}": No such file or directory (os error 2)`,

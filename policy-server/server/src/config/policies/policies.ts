@@ -1,3 +1,4 @@
+import { parseGroupExpression } from '@portcullis/evaluator';
 import { parseCapabilityPatterns, type CapabilityAllowList } from '@portcullis/protocol';
 import { describeError } from '../../errors.ts';
 import { parseDocument } from './document.ts';
@@ -9,6 +10,8 @@ import type { Located, LocatedEntry, LocatedMap, Problem } from './located.ts';
 export interface ParsedPolicies {
   readonly entries: readonly PoliciesEntry[];
   readonly problems: readonly Problem[];
+  /** Groups that cannot be served because of their expression; nothing else of the file is in doubt. */
+  readonly expressionProblems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
 
@@ -30,6 +33,7 @@ export function parsePolicies(text: string): ParsedPolicies {
 
 class PoliciesReader {
   readonly #problems: Problem[];
+  readonly #expressionProblems: Problem[] = [];
   readonly #warnings: Problem[] = [];
 
   constructor(problems: Problem[]) {
@@ -46,7 +50,12 @@ class PoliciesReader {
         if (read !== undefined) entries.push(read);
       }
     }
-    return { entries, problems: this.#problems, warnings: this.#warnings };
+    return {
+      entries,
+      problems: this.#problems,
+      expressionProblems: this.#expressionProblems,
+      warnings: this.#warnings,
+    };
   }
 
   #entry(name: string, entry: LocatedEntry): PoliciesEntry | undefined {
@@ -85,15 +94,28 @@ class PoliciesReader {
     const members = this.#members(name, reader);
     const expression = reader.requiredText('expression');
     const message = reader.requiredText('message');
+    this.#checkExpression(name, map);
     return {
       kind: 'group',
       id: name,
-      expressionPosition: (map.entries.get('expression')?.value ?? map).position,
       members,
       expression,
       message,
       mode: reader.choice('policyMode', MODES),
     };
+  }
+
+  #checkExpression(group: string, { entries }: LocatedMap): void {
+    const text = entries.get('expression')?.value;
+    const members = entries.get('policies')?.value;
+    // What is missing or no text is a problem already.
+    if (members?.kind !== 'map' || text?.kind !== 'scalar' || typeof text.value !== 'string') return;
+    try {
+      parseGroupExpression(text.value, [...members.entries.keys()]);
+    } catch (error) {
+      const message = `policy group '${group}': key 'expression': ${describeError(error)}`;
+      this.#expressionProblems.push({ position: text.position, message });
+    }
   }
 
   #members(group: string, reader: FieldReader): ReadonlyMap<string, PolicySource> {
