@@ -7,8 +7,7 @@ export type CapabilityErrorCode =
   | 'denied'
   | 'not-available'
   | 'failed'
-  | 'session-invalid'
-  | 'session-unreadable';
+  | 'session-invalid';
 
 /** A host call that fails, or a session file that cannot be used. Guests see `message`, word for word. */
 export class CapabilityError extends Error {
