@@ -11,6 +11,7 @@ export { registerWebhook } from './api-server/webhook.ts';
 export { committedGuest, committedHashes, commitGuests, guestModule, guestSourceHash } from './guests/guests.ts';
 export { GUEST_NAMES, type GuestName } from './guests/recipes.ts';
 export { GUEST_CASES, type GuestCase } from './guests/cases.ts';
+export { type Random, damage, randomFrom } from './random.ts';
 export { type RunningPolicyServer, startPolicyServer } from './server/policy-server.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';

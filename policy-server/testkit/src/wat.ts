@@ -1,6 +1,8 @@
-import wabtFactory from 'wabt';
+import type wabtFactory from 'wabt';
 
-let wabt: ReturnType<typeof wabtFactory> | undefined;
+type Wabt = Awaited<ReturnType<typeof wabtFactory>>;
+
+let wabt: Promise<Wabt> | undefined;
 
 const FEATURES = {
   mutable_globals: true,
@@ -21,7 +23,7 @@ const FEATURES = {
  * @throws Error with wabt's line-numbered message when the text does not parse or validate.
  */
 export async function watModule(wat: string): Promise<Uint8Array> {
-  wabt ??= wabtFactory();
+  wabt ??= startWabt();
   const parsed = (await wabt).parseWat('module.wat', wat, FEATURES);
   try {
     parsed.resolveNames();
@@ -30,4 +32,10 @@ export async function watModule(wat: string): Promise<Uint8Array> {
   } finally {
     parsed.destroy();
   }
+}
+
+/** Loaded when first asked for: most tests that import this package assemble nothing. */
+async function startWabt(): Promise<Wabt> {
+  const { default: start } = await import('wabt');
+  return start();
 }

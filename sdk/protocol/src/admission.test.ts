@@ -1,8 +1,8 @@
+import { damage, randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { admissionRequestFrom, encodeAdmissionRequest, parseAdmissionReview, parseRawReview } from './admission.ts';
 import { stringifyAdmissionResponse, stringifyAdmissionReview, type AdmissionResponse } from './admission-response.ts';
 import { JsonError } from './errors.ts';
-import { damage, randomFrom } from './fuzz/damage.ts';
 import { parseProtocolVersion, parseSettingsValidationResponse, parseValidationResponse } from './guest.ts';
 import { parseJson } from './json/parse.ts';
 import { stringifyJson } from './json/value.ts';

@@ -1,6 +1,6 @@
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { ImageReferenceError } from './errors.ts';
-import { randomFrom } from './fuzz/damage.ts';
 import {
   comparableRegistry,
   formatImageReference,

@@ -1,4 +1,4 @@
-import { generate } from 'selfsigned';
+import type { generate } from 'selfsigned';
 
 /** A key and certificate, both PEM. */
 export interface KeyPair {
@@ -47,7 +47,9 @@ async function issue(
   authority: KeyPair | undefined,
   extensions: NonNullable<Parameters<typeof generate>[1]>['extensions'],
 ): Promise<KeyPair> {
-  const pems = await generate(subject, {
+  // Loaded when first asked for: it takes longer to load than many a test runs.
+  const selfsigned = await import('selfsigned');
+  const pems = await selfsigned.generate(subject, {
     keyType: 'ec',
     algorithm: 'sha256',
     notBeforeDate: new Date(Date.now() - 60_000),

@@ -18,7 +18,7 @@ const HOST = ['protocol', 'artifact', 'evaluator', 'capabilities'];
 
 /** Folder of a package, relative to the root → its border. `policies/*` share one. */
 export const BORDERS: Readonly<Record<string, Border>> = {
-  'sdk/protocol': { packages: [], node: false },
+  'sdk/protocol': { packages: [], tests: ['testkit'], node: false },
   'sdk/typescript': { packages: ['protocol'], tests: ['evaluator', 'testkit'], environment: true },
   'sdk/assemblyscript': { packages: [], tests: ['protocol', 'evaluator', 'testkit'] },
   'policy-server/artifact': { packages: ['protocol'], tests: ['testkit'] },
@@ -130,14 +130,16 @@ function workspaceNames(dependencies: readonly string[]): string[] {
     .map((name) => name.slice('@portcullis/'.length));
 }
 
+/** What others wrote, and AssemblyScript. */
+const NOT_SOURCES = new Set(['node_modules', 'assembly']);
+
+/** Walks by itself: `recursive` follows the links in node_modules, which lead round in circles. */
 async function sources(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter(
-      (entry) =>
-        entry.isFile() &&
-        entry.name.endsWith('.ts') &&
-        !/node_modules|[\\/](?:dist|build|assembly|guests)(?:[\\/]|$)/.test(entry.parentPath),
-    )
-    .map((entry) => join(entry.parentPath, entry.name));
+  const files: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && !NOT_SOURCES.has(entry.name)) files.push(...(await sources(path)));
+    else if (entry.isFile() && entry.name.endsWith('.ts')) files.push(path);
+  }
+  return files;
 }

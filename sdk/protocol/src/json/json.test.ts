@@ -1,6 +1,6 @@
+import { type Random, randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { JsonError, Utf8Error } from '../errors.ts';
-import { randomFrom, type Random } from '../fuzz/damage.ts';
 import { compareUtf8, decodePlainly, decodeUtf8, encodePlainly, encodeUtf8, utf8Length } from '../utf8.ts';
 import { JsonNumber } from './number.ts';
 import { parseJson } from './parse.ts';

@@ -1,6 +1,6 @@
+import { damage, randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { ModuleError } from '../errors.ts';
-import { damage, randomFrom } from '../fuzz/damage.ts';
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts';
 import { concatBytes, encodeU32 } from './binary.ts';
 import { dataSegments } from './data-segments.ts';

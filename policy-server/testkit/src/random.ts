@@ -1,4 +1,4 @@
-/** A whole number from 0 up to, not including, `below`. */
+/** A whole number from 0 up to, not including, `below` (at most 2^32). */
 export type Random = (below: number) => number;
 
 /** A seeded generator (mulberry32): fuzz runs must fail the same way twice. */
