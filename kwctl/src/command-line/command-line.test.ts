@@ -1,3 +1,4 @@
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { KWCTL } from '../commands/table.ts';
 import type { CommandSpec } from './command.ts';
@@ -193,19 +194,8 @@ test('similarity is that of Jaro', async (t) => {
   );
 });
 
-/** A small deterministic generator (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test('5,000 random command lines: read or refused, nothing else', async (t) => {
-  const next = random(3);
+  const random = randomFrom(3);
   const pieces = [
     'run',
     'inspect',
@@ -235,7 +225,7 @@ test('5,000 random command lines: read or refused, nothing else', async (t) => {
     '--constructor=1',
   ];
   for (let round = 0; round < 5000; round++) {
-    const args = Array.from({ length: Math.floor(next() * 7) }, () => pieces[Math.floor(next() * pieces.length)] ?? '');
+    const args = Array.from({ length: random(7) }, () => pieces[random(pieces.length)] ?? '');
     try {
       parseCommandLine(KWCTL, args);
     } catch (error) {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type ASUtil, instantiate } from '@assemblyscript/loader';
 import { parseValidationResponse, parseSettingsValidationResponse, stringifyJson } from '@portcullis/protocol';
+import { type Random, randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { compile } from './compile.ts';
 
@@ -90,7 +91,7 @@ test('what cannot be done ends the evaluation', async (t) => {
 });
 
 test('jsonGet, jsonSet and jsonRemove agree with JavaScript on random documents', async (t) => {
-  const random = mulberry32(7);
+  const random = randomFrom(7);
   const deadline = performance.now() + 1500;
   const wrong: unknown[] = [];
   const check = (found: string | null, expected: unknown): void => {
@@ -193,10 +194,10 @@ function canonical(json: string | null): string {
   return JSON.stringify(JSON.parse(json ?? 'null'));
 }
 
-function randomValue(random: () => number, depth: number): unknown {
-  const pick = Math.floor(random() * (depth > 0 ? 8 : 6));
-  if (pick < 6) return [null, true, Math.floor(random() * 1e6), random() - 0.5, 'te"x\\t\n', 'ü}]{['][pick];
-  const size = Math.floor(random() * 4);
+function randomValue(random: Random, depth: number): unknown {
+  const pick = random(depth > 0 ? 8 : 6);
+  if (pick < 6) return [null, true, random(1e6), random(2 ** 32) / 2 ** 32 - 0.5, 'te"x\\t\n', 'ü}]{['][pick];
+  const size = random(4);
   if (pick === 6) return Array.from({ length: size }, () => randomValue(random, depth - 1));
   return Object.fromEntries(
     Array.from({ length: size }, (_, n) => [['a', 'b"', 'ü\\', '1x'][n], randomValue(random, depth - 1)]),
@@ -204,10 +205,10 @@ function randomValue(random: () => number, depth: number): unknown {
 }
 
 /** A path that exists. */
-function randomPath(random: () => number, value: unknown): string[] {
-  if (typeof value !== 'object' || value === null || random() < 0.2) return [];
+function randomPath(random: Random, value: unknown): string[] {
+  if (typeof value !== 'object' || value === null || random(5) === 0) return [];
   const keys = Object.keys(value);
-  const key = keys[Math.floor(random() * keys.length)];
+  const key = keys[random(keys.length)];
   return key === undefined ? [] : [key, ...randomPath(random, (value as Record<string, unknown>)[key])];
 }
 
@@ -222,14 +223,4 @@ function replaced(document: unknown, path: readonly string[], value: unknown): u
     else delete copy[key];
   } else copy[key] = inner;
   return copy;
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,4 +1,5 @@
 import { JsonNumber, parseJson, stringifyJson, type JsonValue } from '@portcullis/protocol';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { YamlError, YamlTagged, type YamlNode } from './node.ts';
 import { parseYaml, parseYamlDocuments } from './reader.ts';
@@ -201,17 +202,6 @@ test('writes collections, long keys and tags as serde_yaml does', async (t) => {
   t.equal(stringifyYaml(new YamlTagged('Get', new Map([['a', null]]))), '!Get\na: null\n');
 });
 
-/** A small deterministic generator (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const PIECES = [
   'a',
   ' ',
@@ -249,16 +239,14 @@ const PIECES = [
 ];
 
 test('what it writes it reads back: 1,000 random documents', async (t) => {
-  const next = random(20_261);
-  const text = (): string =>
-    Array.from({ length: Math.floor(next() * 6) }, () => PIECES[Math.floor(next() * PIECES.length)]).join('');
+  const random = randomFrom(20_261);
+  const text = (): string => Array.from({ length: random(6) }, () => PIECES[random(PIECES.length)]).join('');
   const value = (depth: number): JsonValue => {
-    const kind = next();
-    if (depth > 3 || kind < 0.5) return text();
-    if (kind < 0.6)
-      return [null, true, new JsonNumber('12'), new JsonNumber('1.5e300')][Math.floor(next() * 4)] ?? null;
-    const size = Math.floor(next() * 4);
-    if (kind < 0.8) return Array.from({ length: size }, () => value(depth + 1));
+    const kind = random(10);
+    if (depth > 3 || kind < 5) return text();
+    if (kind < 6) return [null, true, new JsonNumber('12'), new JsonNumber('1.5e300')][random(4)] ?? null;
+    const size = random(4);
+    if (kind < 8) return Array.from({ length: size }, () => value(depth + 1));
     return new Map(Array.from({ length: size }, () => [text(), value(depth + 1)]));
   };
   for (let round = 0; round < 1000; round++) {
@@ -275,13 +263,11 @@ test('what it writes it reads back: 1,000 random documents', async (t) => {
 });
 
 test('random text never does worse than a YamlError', async (t) => {
-  const next = random(7);
+  const random = randomFrom(7);
   for (let round = 0; round < 1500; round++) {
-    const text = Array.from({ length: Math.floor(next() * 30) }, () => PIECES[Math.floor(next() * PIECES.length)]).join(
-      '',
-    );
+    const text = Array.from({ length: random(30) }, () => PIECES[random(PIECES.length)]).join('');
     try {
-      parseYamlDocuments(text, { rootTag: next() < 0.5 });
+      parseYamlDocuments(text, { rootTag: random(2) === 0 });
     } catch (error) {
       if (!(error instanceof YamlError)) return t.fail(`${String(error)} on ${JSON.stringify(text)}`);
     }

@@ -1,4 +1,5 @@
 import { decodeUtf8, parseJson } from '@portcullis/protocol';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { createBackend } from '../backend.ts';
 import { CapabilityError } from '../errors.ts';
@@ -227,28 +228,16 @@ test('what is recorded replays to the same answers', async (t) => {
   await t.rejects(replay.exchange(dns), { message: 'cannot look up\n\nCaused by:\n    no such host' });
 });
 
-/** A small deterministic generator (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test('200 damaged session files: read or refused, nothing else', async (t) => {
-  const next = random(42);
-  const pick = (limit: number): number => Math.floor(next() * limit);
+  const random = randomFrom(42);
   let refused = 0;
   for (let round = 0; round < 200; round++) {
     let text = SESSION;
-    for (let edit = 0; edit <= pick(3); edit++) {
-      const at = pick(text.length);
+    for (let edit = 0; edit <= random(3); edit++) {
+      const at = random(text.length);
       const inserted =
-        ['', '\n', ' ', ':', '- ', '!', '&a ', '*a', '"', "'", '\t', '{', ']', '\u0000', '---\n'][pick(15)] ?? '';
-      text = text.slice(0, at) + inserted + text.slice(at + pick(6));
+        ['', '\n', ' ', ':', '- ', '!', '&a ', '*a', '"', "'", '\t', '{', ']', '\u0000', '---\n'][random(15)] ?? '';
+      text = text.slice(0, at) + inserted + text.slice(at + random(6));
     }
     try {
       parseSession(text, 'f');

@@ -11,7 +11,7 @@ import {
   type ExecutionMode,
   type JsonValue,
 } from '@portcullis/protocol';
-import { admissionReview } from '@portcullis/testkit';
+import { admissionReview, type Random, randomFrom } from '@portcullis/testkit';
 import { applyPolicyMode, type PolicyModeOptions } from './mode.ts';
 import { createPatch, type PatchOperation } from './mutation.ts';
 import { rejection } from './rejection.ts';
@@ -366,18 +366,7 @@ test('what a real API server sends reaches the guest whole, and a patch of it is
   }
 });
 
-/** A seeded generator (mulberry32). */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-function randomValue(random: (below: number) => number, levels: number): JsonValue {
+function randomValue(random: Random, levels: number): JsonValue {
   const kind = random(levels > 0 ? 6 : 4);
   if (kind === 0) return null;
   if (kind === 1) return new JsonNumber(['1', '1.0', '2'][random(3)] ?? '0');
@@ -391,7 +380,7 @@ function randomValue(random: (below: number) => number, levels: number): JsonVal
   );
 }
 
-function alter(value: JsonValue, random: (below: number) => number): JsonValue {
+function alter(value: JsonValue, random: Random): JsonValue {
   if (random(6) === 0) return randomValue(random, 2);
   if (Array.isArray(value)) return value.filter(() => random(5) > 0).map((item) => alter(item, random));
   if (!(value instanceof Map)) return value;

@@ -1,4 +1,4 @@
-import { watModule } from '@portcullis/testkit';
+import { randomFrom, watModule } from '@portcullis/testkit';
 import { test } from 'tap';
 import { EvaluationError } from '../errors.ts';
 import { capMemory } from './memory.ts';
@@ -67,11 +67,7 @@ test('refuses what could not run within the cap, or is no single 32-bit memory',
 
 test('a damaged module is refused or capped, never both let through and uncapped', async (t) => {
   const whole = await watModule('(module (memory (export "memory") 1 9) (data (i32.const 0) "x"))');
-  let seed = 20_261;
-  const random = (below: number): number => {
-    seed = (Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + 0x9e3779b9) >>> 0;
-    return seed % below;
-  };
+  const random = randomFrom(20_261);
   const uncapped: Uint8Array[] = [];
   let ran = 0;
   for (let round = 0; round < 3000; round++) {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EvaluationError, type EvaluationInput, type EvaluationOutcome } from '@portcullis/evaluator';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import type { Log, LogEntry } from '../telemetry/log.ts';
 import { createAdmissionHandler, type AdmissionHead, type Evaluate } from './admission.ts';
@@ -281,11 +282,7 @@ test('monitor mode leaves a line of its own about what would have happened, and 
 
 test('fuzz: any bytes and any target get an answer of a known status', async (t) => {
   const { handler } = handlerWith(async () => outcome());
-  let state = 0x0dd5eed;
-  const random = (below: number): number => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5;
-    return ((state ^ (state >>> 13)) >>> 0) % below;
-  };
+  const random = randomFrom(0x0dd5eed);
   const untilMs = performance.now() + 1000;
   let runs = 0;
   for (; runs < 3000 && performance.now() < untilMs; runs++) {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseMetadata, readMetadata } from '@portcullis/protocol';
 import type { PolicyMetadata } from '@portcullis/protocol';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import type { Test } from 'tap';
 import { buildPolicy, buildPolicyFolder, buildPolicyWithReport, defaultCacheDir } from '../build.ts';
@@ -181,13 +182,7 @@ test('damaged payloads and unknown operations end in guest errors, never in trap
   t.throws(() => guest('no_such_operation', ''), { message: 'unknown operation: no_such_operation' });
   t.equal(guest('protocol_version', ''), '"v1"');
   const payload = '{"request":{"object":{"do":"mutate","a":[1,2,{"b":9007199254740993}]}},"settings":{"names":["x"]}}';
-  let state = 0x9e3779b9;
-  const random = (below: number) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
+  const random = randomFrom(0x9e3779b9);
   const outcomes = { answers: 0, refusals: 0 };
   for (let round = 0; round < 300; round++) {
     const at = random(payload.length);

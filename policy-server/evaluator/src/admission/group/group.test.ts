@@ -1,4 +1,5 @@
 import { createContext, runInContext } from 'node:vm';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import type { AdmissionResponse } from '@portcullis/protocol';
 import { rejection } from '../rejection.ts';
@@ -222,13 +223,7 @@ test('a member that cannot be asked fails the group', async (t) => {
 });
 
 test('random expressions are refused or mean what JavaScript takes them to mean', async (t) => {
-  let state = 51;
-  const random = (below: number): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
+  const random = randomFrom(51);
   const pieces = [
     't()',
     'f()',

@@ -1,4 +1,5 @@
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { EvaluationError } from '../../errors.ts';
 import { inspectComponent, requirePolicyWorld } from './inspect.ts';
@@ -111,13 +112,12 @@ test('components that expand to more than they say are refused', async (t) => {
 
 test('damaged components are refused in words, never by a crash', async (t) => {
   const good = await component(policyWat('helper'));
-  const random = mulberry32(20_261_121);
+  const random = randomFrom(20_261_121);
   let passed = 0;
   const deadline = performance.now() + 1500;
   for (let run = 0; run < 20_000 && performance.now() < deadline; run++) {
-    const bytes = good.slice(0, run % 3 === 0 ? Math.floor(random() * good.length) : good.length);
-    for (let edits = 1 + Math.floor(random() * 3); edits > 0; edits--)
-      bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
+    const bytes = good.slice(0, run % 3 === 0 ? random(good.length) : good.length);
+    for (let edits = 1 + random(3); edits > 0; edits--) bytes[random(bytes.length)] = random(256);
     try {
       inspectComponent(bytes);
       passed++;
@@ -151,13 +151,3 @@ test('names in use by real toolchains are accepted', async (t) => {
   const bytes = await component(policyWat(real));
   t.doesNotThrow(() => inspectComponent(bytes));
 });
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -1,4 +1,4 @@
-import { watModule } from '@portcullis/testkit';
+import { randomFrom, watModule } from '@portcullis/testkit';
 import { test } from 'tap';
 import { FakeHost, TEST_LIMITS } from '../guest/fake-host.ts';
 import { type Callable, Guest, type GuestOutcome } from '../guest/guest.ts';
@@ -321,22 +321,10 @@ test('poll_oneoff: streams are always ready, and the number of subscriptions is 
   t.same(host.sleptMs, []);
 });
 
-/** mulberry32 */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test('whatever addresses a guest passes, it gets an error number or is stopped, and the host stands', async (t) => {
-  const next = random(20_261_121);
+  const random = randomFrom(20_261_121);
   const ADDRESSES = [0, 1, 2, 3, 8, 64, 1000, PAGE - 8, PAGE - 1, PAGE, PAGE + 1, 2 ** 31 - 1, -(2 ** 31), -1, -4, -8];
-  const pick = (): number =>
-    next() < 0.7 ? (ADDRESSES[Math.floor(next() * ADDRESSES.length)] ?? 0) : (next() * 2 ** 32) | 0;
+  const pick = (): number => (random(10) < 7 ? (ADDRESSES[random(ADDRESSES.length)] ?? 0) : random(2 ** 32) | 0);
   const ERRNOS = new Set<unknown>([0, 8, 21, 28, 52, 54, 57, 58, 70]);
   const deadline = performance.now() + 1500;
   let calls = 0;

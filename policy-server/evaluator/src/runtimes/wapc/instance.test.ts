@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { guestModule, watModule } from '@portcullis/testkit';
+import { guestModule, randomFrom, watModule } from '@portcullis/testkit';
 import { test } from 'tap';
 import { FakeHost, inputOf, TEST_LIMITS } from '../guest/fake-host.ts';
 import { Guest } from '../guest/guest.ts';
@@ -265,8 +265,7 @@ test('whatever a guest passes to waPC, it is answered or stopped, and the host s
       })
       .join('\n'),
   );
-  let state = 987_654_321;
-  const next = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0);
+  const random = randomFrom(987_654_321);
   const edges = [0, 1, 10, 64, 65_535, 65_536, -1, -65_536, 2 ** 31 - 1, -(2 ** 31)];
   const module = new WebAssembly.Module(Uint8Array.from(bytes));
   let stopped = 0;
@@ -287,7 +286,7 @@ test('whatever a guest passes to waPC, it is answered or stopped, and the host s
       for (let index = 0; index < 8; index += 1) {
         instance.memory.writeU32(
           30_000 + 4 * index,
-          (next() > 0 ? (edges[(next() >>> 8) % edges.length] ?? 0) : next()) >>> 0,
+          random(2) > 0 ? (edges[random(edges.length)] ?? 0) >>> 0 : random(2 ** 32),
         );
       }
       const exported = exportedFunction(exports, name);

@@ -2,6 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringifyJson } from '@portcullis/protocol';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { ServerError } from '../../errors.ts';
 import type { GroupEntry, PolicyEntry } from './entry.ts';
@@ -376,15 +377,14 @@ g:
     '1e999',
     '.nan',
   ];
-  const random = mulberry32(0x5eed);
-  const pick = (length: number): number => Math.floor(random() * length);
+  const random = randomFrom(0x5eed);
   const untilMs = performance.now() + 1500;
   let runs = 0;
   for (; runs < 3000 && performance.now() < untilMs; runs++) {
     let text = seed;
-    for (let edits = 1 + pick(6); edits > 0; edits--) {
-      const at = pick(text.length);
-      text = text.slice(0, at) + (pieces[pick(pieces.length)] ?? '') + text.slice(at + pick(4));
+    for (let edits = 1 + random(6); edits > 0; edits--) {
+      const at = random(text.length);
+      text = text.slice(0, at) + (pieces[random(pieces.length)] ?? '') + text.slice(at + random(4));
     }
     const { problems, entries } = parsePolicies(text);
     for (const { position, message } of problems) {
@@ -395,13 +395,3 @@ g:
   }
   t.ok(runs > 100, `${runs} runs`);
 });
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

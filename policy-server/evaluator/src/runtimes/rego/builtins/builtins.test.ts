@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { readFileSync } from 'node:fs';
+import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { RegoNumber, RegoObject, RegoSet, type RegoValue, valuesEqual } from '../value.ts';
 import { parseValue, printValue } from '../value-text.ts';
@@ -266,8 +267,8 @@ test('kwctl lists what the reference lists, and nothing that reaches outside', (
 });
 
 test('fuzz: whatever the arguments, a builtin answers or refuses', (t) => {
-  const random = mulberry32(20_251_121);
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+  const random = randomFrom(20_251_121);
+  const pick = <T>(items: readonly T[]): T => items[random(items.length)] as T;
   const texts = [
     '',
     'a',
@@ -311,11 +312,11 @@ test('fuzz: whatever the arguments, a builtin answers or refuses', (t) => {
   ];
   const numbers = ['0', '-1', '1', '3', '1.5', '1e400', '-0', '9223372036854775808', '1e999999999', '0.1', '64'];
   const value = (depth: number): RegoValue => {
-    const kind = Math.floor(random() * (depth > 2 ? 4 : 8));
+    const kind = random(depth > 2 ? 4 : 8);
     if (kind === 0) return new RegoNumber(pick(numbers));
     if (kind === 1) return pick([null, true, false]);
-    if (kind < 4) return pick(texts) + (random() < 0.3 ? pick(texts) : '');
-    const items = Array.from({ length: Math.floor(random() * 4) }, () => value(depth + 1));
+    if (kind < 4) return pick(texts) + (random(10) < 3 ? pick(texts) : '');
+    const items = Array.from({ length: random(4) }, () => value(depth + 1));
     if (kind === 4) return new RegoSet(items);
     if (kind > 5) return items;
     return new RegoObject(
@@ -327,7 +328,7 @@ test('fuzz: whatever the arguments, a builtin answers or refuses', (t) => {
   let calls = 0;
   for (; calls < 20_000 && performance.now() - startedMs < 1800; calls++) {
     const name = pick(REGO_BUILTIN_NAMES);
-    const operands = Array.from({ length: Math.floor(random() * 5) }, () => value(0));
+    const operands = Array.from({ length: random(5) }, () => value(0));
     try {
       const result = BUILTINS.get(name)?.(operands, one.context);
       if (result !== undefined) parseValue(printValue(result, 'rego'));
@@ -340,16 +341,6 @@ test('fuzz: whatever the arguments, a builtin answers or refuses', (t) => {
   t.ok(calls > 2000, `${calls} calls`);
   t.end();
 });
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 test('the names of all builtins can be had without making the evaluator dearer to import', async (t) => {
   t.same(await regoBuiltinNames(), [...BUILTINS.keys()].toSorted());
