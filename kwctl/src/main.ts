@@ -5,10 +5,13 @@ import { runCli } from './cli.ts';
 process.removeAllListeners('warning');
 process.env['NODE_NO_WARNINGS'] = '1';
 
-// A reader that goes away (`kwctl … | head -1`) is no failure.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-}
+// A reader that goes away (`kwctl … | head -1`) is no failure; a full disk is.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`Error: cannot write to stdout: ${error.message}\n`, () => process.exit(1));
+});
+// Whoever does not read the log still gets the answer.
+process.stderr.on('error', () => {});
 
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,

@@ -8,6 +8,7 @@ import {
   type ModuleLocation,
 } from '@portcullis/artifact';
 import { KwctlError } from './errors.ts';
+import { readFile } from './file.ts';
 
 /** Larger than any policy, small enough not to fill the machine. */
 const MAX_MODULE_BYTES = 256 * 2 ** 20;
@@ -30,7 +31,7 @@ export async function locatePolicy(text: string): Promise<ModuleLocation> {
 /** @throws KwctlError when the location is none, the file cannot be read, or is no module */
 export async function loadPolicy(location: ModuleLocation): Promise<LoadedModule> {
   try {
-    return await loadModule(location, { maxBytes: MAX_MODULE_BYTES });
+    return await loadModule(location, { maxBytes: MAX_MODULE_BYTES, readFile });
   } catch (error) {
     if (!(error instanceof ArtifactError)) throw error;
     const code = error.code === 'source-not-served' ? 'not-served' : 'module-invalid';

@@ -1,6 +1,5 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { fileErrorReason, KUBEWARDEN_VERSION, readFileBounded } from '@portcullis/artifact';
+import { fileErrorReason, KUBEWARDEN_VERSION } from '@portcullis/artifact';
 import {
   encodeUtf8,
   isRegoModule,
@@ -17,6 +16,7 @@ import {
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import type { CommandContext } from '../../environment.ts';
 import { KwctlError, messageOf } from '../../errors.ts';
+import { readFile, writeWholeFile } from '../../file.ts';
 import type { Log } from '../../output/log.ts';
 import { scanCapabilities } from './capability-scan.ts';
 import { readMetadataFile, readMetadataText } from './metadata-file.ts';
@@ -45,7 +45,7 @@ export async function annotate(given: CommandArguments, { log }: CommandContext)
 async function readModule(path: string): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFileBounded(resolve(path), MAX_MODULE_BYTES);
+    bytes = await readFile(resolve(path), MAX_MODULE_BYTES);
   } catch (error) {
     throw new KwctlError('file-unusable', `Error reading wasm file: ${messageOf(error)}`, { cause: error });
   }
@@ -109,14 +109,10 @@ function warnAboutCapabilities(used: readonly string[], declared: readonly strin
   }
 }
 
-/** Nobody ever finds half a module at `path`. */
 async function writeModule(path: string, bytes: Uint8Array): Promise<void> {
-  const draft = `${path}.${process.pid}.tmp`;
   try {
-    await writeFile(draft, bytes);
-    await rename(draft, path);
+    await writeWholeFile(path, bytes);
   } catch (error) {
-    await rm(draft, { force: true });
     throw new KwctlError('file-unusable', `Error writing annotated policy to '${path}': ${fileErrorReason(error)}`, {
       cause: error,
     });

@@ -1,6 +1,7 @@
-import { parseYaml, readFileBounded, YamlError, type YamlPath } from '@portcullis/artifact';
+import { parseYaml, YamlError, type YamlPath } from '@portcullis/artifact';
 import { decodeUtf8, JsonError, metadataFrom, Utf8Error, type PolicyMetadata } from '@portcullis/protocol';
 import { KwctlError, messageOf } from '../../errors.ts';
+import { readFile } from '../../file.ts';
 
 const MAX_METADATA_BYTES = 4 * 2 ** 20;
 const BOOLEANS = new Set<string | number>(['mutating', 'backgroundAudit']);
@@ -25,7 +26,7 @@ export async function readMetadataFile(path: string): Promise<PolicyMetadata> {
 /** Reads a text file that becomes part of a policy. */
 export async function readMetadataText(path: string, problem: string): Promise<string> {
   try {
-    return decodeUtf8(await readFileBounded(path, MAX_METADATA_BYTES));
+    return decodeUtf8(await readFile(path, MAX_METADATA_BYTES));
   } catch (error) {
     const reason = error instanceof Utf8Error ? `'${path}' is not UTF-8 text` : messageOf(error);
     throw new KwctlError('file-unusable', `${problem}: ${reason}`, { cause: error });

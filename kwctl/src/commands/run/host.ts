@@ -1,4 +1,3 @@
-import { rename, writeFile } from 'node:fs/promises';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   createCapabilities,
@@ -16,6 +15,7 @@ import {
 import type { EvaluatorEvents } from '@portcullis/evaluator';
 import type { Log } from '../../output/log.ts';
 import { fileErrorReason } from '@portcullis/artifact';
+import { writeWholeFile } from '../../file.ts';
 import { readText } from './input.ts';
 
 export interface HostOptions {
@@ -86,10 +86,7 @@ export class PolicyHost {
   async #save(path: string): Promise<void> {
     const fields = { destination: JSON.stringify(path) };
     try {
-      // A reader never meets half a session.
-      const draft = `${path}.${process.pid}.tmp`;
-      await writeFile(draft, formatSession(this.#recording.exchanges));
-      await rename(draft, path);
+      await writeWholeFile(path, formatSession(this.#recording.exchanges));
       this.#log({ level: 'info', target: TARGET, message: 'Context aware session saved to file', fields });
     } catch (error) {
       const message = `Cannot save context aware session to file: ${fileErrorReason(error)}`;

@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { readFileBounded, fileErrorReason } from '@portcullis/artifact';
+import { fileErrorReason } from '@portcullis/artifact';
 import { decodeUtf8, JsonError, parseJson, Utf8Error, type JsonValue } from '@portcullis/protocol';
 import type { Environment } from '../../environment.ts';
 import { KwctlError, messageOf } from '../../errors.ts';
+import { collect, readFile } from '../../file.ts';
 
 /** Requests, settings, policy resources and sessions are read whole; more than this is no such file. */
 export const MAX_INPUT_BYTES = 64 * 2 ** 20;
@@ -23,28 +24,23 @@ export async function readRequest(path: string, environment: Environment): Promi
 }
 
 async function readStream(path: string, stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
   try {
-    for await (const chunk of stream) {
-      length += chunk.length;
-      if (length > MAX_INPUT_BYTES) throw new Error(`it is larger than the limit of ${MAX_INPUT_BYTES} bytes`);
-      chunks.push(chunk);
-    }
+    return await collect(stream, MAX_INPUT_BYTES);
   } catch (error) {
-    throw new KwctlError('file-unusable', `Error opening request file ${shown(path)}; ${fileErrorReason(error)}`);
+    throw new KwctlError('file-unusable', `Error opening request file ${shown(path)}; ${fileErrorReason(error)}`, {
+      cause: error,
+    });
   }
-  return Buffer.concat(chunks);
 }
 
 function shown(path: string): string {
   return path === '-' ? '<stdin>' : path;
 }
 
-/** Reads a text file. `describe` turns what went wrong into the message. */
+/** Reads a text file or pipe. `describe` turns what went wrong into the message. */
 export async function readText(path: string, describe: (reason: string) => string): Promise<string> {
   try {
-    return decodeUtf8(await readFileBounded(path, MAX_INPUT_BYTES));
+    return decodeUtf8(await readFile(path, MAX_INPUT_BYTES));
   } catch (error) {
     const reason = error instanceof Utf8Error ? 'it is not UTF-8 text' : messageOf(error);
     throw new KwctlError('file-unusable', describe(reason), { cause: error });
