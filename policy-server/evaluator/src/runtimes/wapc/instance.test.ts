@@ -7,8 +7,16 @@ import { Guest } from '../guest/guest.ts';
 import { exportedFunction, instantiate } from '../guest/instance.ts';
 import { linkImports } from '../guest/offer.ts';
 import { CapturedOutput } from '../guest/output.ts';
+import {
+  behaviourOf,
+  checkSdkBehaviour,
+  evaluateOnce,
+  prepareForTest,
+  textOf,
+  type TestEvaluation,
+} from '../guest/test-evaluation.ts';
 import { Stdin } from '../preview1/stdin.ts';
-import type { Evaluation, GuestAnswer, GuestLimits, GuestOperation, Prepared } from '../runtime.ts';
+import type { Evaluation, GuestLimits, Prepared } from '../runtime.ts';
 import { rustDebugString } from './errors.ts';
 import { WAPC_OFFER, wapcFunctions } from './imports.ts';
 import { wapcRuntime } from './prepare.ts';
@@ -39,32 +47,16 @@ function guest(body: string, more = '', name = '$policy'): Promise<Uint8Array> {
     (func $__guest_call (export "__guest_call") (param $operation i32) (param $payload i32) (result i32) ${body}))`);
 }
 
-async function prepare(bytes: Uint8Array, limits: Partial<GuestLimits> = {}): Promise<Prepared> {
-  const all = { ...TEST_LIMITS, ...limits };
-  const options = { mode: 'kubewarden-wapc' as const, sha256: '0', limits: all, cacheDir: undefined };
-  return wapcRuntime.prepare(structuredClone(await wapcRuntime.compile(bytes, options)), all);
+function prepare(bytes: Uint8Array, limits?: Partial<GuestLimits>): Promise<Prepared> {
+  return prepareForTest(wapcRuntime, 'kubewarden-wapc', bytes, limits);
 }
 
-interface Run {
-  operation?: GuestOperation;
-  host?: FakeHost;
-  limits?: Partial<GuestLimits>;
-  request?: string;
-  settings?: string;
+interface Run extends TestEvaluation {
+  readonly limits?: Partial<GuestLimits>;
 }
 
-async function run(bytes: Uint8Array | Promise<Uint8Array>, options: Run = {}): Promise<string> {
-  const prepared = await prepare(await bytes, options.limits);
-  const evaluation = await prepared.begin(options.operation ?? 'validate', options.host ?? new FakeHost());
-  try {
-    return show(await evaluation.call(inputOf(options.request ?? '{"uid":"1"}', options.settings)));
-  } finally {
-    evaluation.end();
-  }
-}
-
-function show(answer: GuestAnswer): string {
-  return answer.kind === 'response' ? new TextDecoder().decode(answer.bytes) : `${answer.reason}: ${answer.message}`;
+async function run(bytes: Uint8Array | Promise<Uint8Array>, { limits, ...asked }: Run = {}): Promise<string> {
+  return evaluateOnce(await prepare(await bytes, limits), asked);
 }
 
 const FAILED = 'guest-error: internal server error: Guest call failure:';
@@ -320,7 +312,7 @@ test('start code runs in order, once for every evaluation', async (t) => {
   const prepared = await prepare(await bytes);
   for (let round = 0; round < 3; round += 1) {
     const evaluation = await prepared.begin('validate', new FakeHost());
-    t.equal(show(await evaluation.call(inputOf('{}'))), 'bisw');
+    t.equal(textOf(await evaluation.call(inputOf('{}'))), 'bisw');
     evaluation.end();
   }
 });
@@ -428,7 +420,7 @@ test('a module that is no waPC policy is refused before it runs', async (t) => {
     ),
   );
   const evaluation = await (await wide).begin('validate', new FakeHost());
-  t.match(show(await evaluation.call(inputOf('{}'))), /^trap: internal server error: Guest call failure: /);
+  t.match(textOf(await evaluation.call(inputOf('{}'))), /^trap: internal server error: Guest call failure: /);
 });
 
 test('what a guest may put out and ask is bounded', async (t) => {
@@ -512,7 +504,7 @@ test('guests that wait for the host do not keep the thread, and do not meet', as
       return call.payload;
     };
     const evaluation = await prepared.begin('validate', host);
-    return show(await evaluation.call(inputOf(String(index))));
+    return textOf(await evaluation.call(inputOf(String(index))));
   });
   while (waiting < 50) await new Promise((resolve) => setImmediate(resolve));
   gate.resolve();
@@ -539,8 +531,8 @@ test('an evaluation that is ended while it waits is never resumed, and nothing o
     const call = evaluation.call(inputOf('{}'));
     await new Promise((resolve) => setImmediate(resolve));
     evaluation.end();
-    t.equal(show(await call), 'limit: internal server error: the evaluation was cut short');
-    t.match(show(await evaluation.call(inputOf('{}'))), /^limit: /, 'nor used again');
+    t.equal(textOf(await call), 'limit: internal server error: the evaluation was cut short');
+    t.match(textOf(await evaluation.call(inputOf('{}'))), /^limit: /, 'nor used again');
     late.push(answer);
     hosts.push(host);
     ended.push(new WeakRef(evaluation));
@@ -564,52 +556,16 @@ test('an evaluation that is ended while it waits is never resumed, and nothing o
 
 test('a policy of the Rust SDK', { timeout: 600_000 }, async (t) => {
   const prepared = await prepare(await guestModule('wapc-rust'), { maxOutputBytes: 1 << 20 });
-  const behave = async (
-    settings: object,
-    host = new FakeHost(),
-    operation: GuestOperation = 'validate',
-  ): Promise<string> => {
-    const evaluation = await prepared.begin(operation, host);
-    const request =
-      '{"uid":"1","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"operation":"CREATE","userInfo":{},"object":{"metadata":{"name":"p"}}}';
-    const answer = show(await evaluation.call(inputOf(request, JSON.stringify(settings))));
-    evaluation.end();
-    return answer;
-  };
-  t.same(JSON.parse(await behave({})).accepted, true);
-  t.match(JSON.parse(await behave({ behaviour: 'reject', message: 'no', code: 418 })), {
-    accepted: false,
-    message: 'no',
-    code: 418,
-  });
-  t.equal(JSON.parse(await behave({ behaviour: 'counter' })).message, '1');
-  t.equal(JSON.parse(await behave({ behaviour: 'counter' })).message, '1', 'a clean slate');
-  t.match(JSON.parse(await behave({ behaviour: 'mutate' })).mutated_object, {
-    metadata: { labels: { guest: 'mutated' } },
-  });
+  const behave = behaviourOf(prepared);
+  await checkSdkBehaviour(t, behave, /unknown operation: v1\/dns_lookup_host/);
   t.match(await behave({ behaviour: 'error' }), `${FAILED} guest error`);
   t.match(
     await behave({ behaviour: 'trap' }),
     /^trap: internal server error: Guest call failure: error while executing at wasm backtrace:\n {4}0: {1,3}0x[0-9a-f]+ - .+!/,
   );
   const host = new FakeHost();
-  const asking = {
-    behaviour: 'host-call',
-    namespace: 'net',
-    operation: 'v1/dns_lookup_host',
-    payload: '"example.com"',
-  };
-  t.equal(JSON.parse(await behave(asking, host)).message, '"example.com"');
-  host.answer = async () => {
-    throw new Error('unknown operation: v1/dns_lookup_host');
-  };
-  t.match(JSON.parse(await behave(asking, host)).message, /unknown operation: v1\/dns_lookup_host/);
   t.equal(await behave({ behaviour: 'log' }, host).then(() => host.logged.at(-1)), 'info: a line from the guest');
   t.equal(await behave({}, host, 'protocol_version'), '"v1"');
-  t.same(JSON.parse(await behave({ valid: false }, host, 'validate_settings')), {
-    valid: false,
-    message: 'refused by guest',
-  });
   t.match(
     await behave({ behaviour: 'trap-settings' }, host, 'validate_settings'),
     /^trap: Error invoking settings validation callback: GuestCallFailure\("error while/,

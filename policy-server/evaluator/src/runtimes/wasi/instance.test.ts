@@ -1,7 +1,15 @@
 import { guestModule, watModule } from '@portcullis/testkit';
 import { test } from 'tap';
-import { FakeHost, inputOf, TEST_LIMITS } from '../guest/fake-host.ts';
-import type { GuestAnswer, GuestLimits, GuestOperation, Prepared } from '../runtime.ts';
+import { FakeHost, inputOf } from '../guest/fake-host.ts';
+import {
+  behaviourOf,
+  checkSdkBehaviour,
+  evaluateOnce,
+  prepareForTest,
+  textOf,
+  type TestEvaluation,
+} from '../guest/test-evaluation.ts';
+import type { GuestLimits, Prepared } from '../runtime.ts';
 import { wasiRuntime } from './prepare.ts';
 
 const HOST_CALL = '(param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)';
@@ -39,32 +47,12 @@ function program(body: string, more = ''): Promise<Uint8Array> {
   return watModule(`(module $program ${LIBRARY} ${more} (func $_start (export "_start") ${body}))`);
 }
 
-async function prepare(bytes: Uint8Array, limits: Partial<GuestLimits> = {}): Promise<Prepared> {
-  const all = { ...TEST_LIMITS, ...limits };
-  const options = { mode: 'wasi' as const, sha256: '0', limits: all, cacheDir: undefined };
-  return wasiRuntime.prepare(structuredClone(await wasiRuntime.compile(bytes, options)), all);
+function prepare(bytes: Uint8Array, limits?: Partial<GuestLimits>): Promise<Prepared> {
+  return prepareForTest(wasiRuntime, 'wasi', bytes, limits);
 }
 
-interface Run {
-  operation?: GuestOperation;
-  host?: FakeHost;
-  request?: string;
-  settings?: string;
-}
-
-async function run(bytes: Promise<Uint8Array>, options: Run = {}): Promise<string> {
-  const evaluation = await (
-    await prepare(await bytes)
-  ).begin(options.operation ?? 'validate', options.host ?? new FakeHost());
-  try {
-    return show(await evaluation.call(inputOf(options.request ?? '{"uid":"1"}', options.settings)));
-  } finally {
-    evaluation.end();
-  }
-}
-
-function show(answer: GuestAnswer): string {
-  return answer.kind === 'response' ? new TextDecoder().decode(answer.bytes) : `${answer.reason}: ${answer.message}`;
+async function run(bytes: Promise<Uint8Array>, asked?: TestEvaluation): Promise<string> {
+  return evaluateOnce(await prepare(await bytes), asked);
 }
 
 const ECHO = '(call $print (i32.const 1) (i32.const 2000) (call $read))';
@@ -206,7 +194,7 @@ test('a program that waits for the host when its evaluation ends is never resume
   const call = evaluation.call(inputOf('{}'));
   await new Promise((resolve) => setImmediate(resolve));
   evaluation.end();
-  t.match(show(await call), /^limit: /);
+  t.match(textOf(await call), /^limit: /);
   answer.resolve(new Uint8Array());
   await new Promise((resolve) => setImmediate(resolve));
   t.equal(host.calls.length, 1);
@@ -250,50 +238,14 @@ test('a module that is no WASI policy is refused before it runs', async (t) => {
 
 test('a policy of the Go SDK', { timeout: 600_000 }, async (t) => {
   const prepared = await prepare(await guestModule('wasi-go'), { maxOutputBytes: 1 << 20, memoryPages: 4096 });
-  const behave = async (
-    settings: object,
-    host = new FakeHost(),
-    operation: GuestOperation = 'validate',
-  ): Promise<string> => {
-    const evaluation = await prepared.begin(operation, host);
-    const answer = show(
-      await evaluation.call(inputOf('{"uid":"1","object":{"metadata":{"name":"p"}}}', JSON.stringify(settings))),
-    );
-    evaluation.end();
-    return answer;
-  };
-  t.same(JSON.parse(await behave({})).accepted, true);
-  t.match(JSON.parse(await behave({ behaviour: 'reject', message: 'no', code: 418 })), {
-    accepted: false,
-    message: 'no',
-    code: 418,
-  });
-  t.equal(JSON.parse(await behave({ behaviour: 'counter' })).message, '1');
-  t.equal(JSON.parse(await behave({ behaviour: 'counter' })).message, '1', 'a clean slate');
-  t.match(JSON.parse(await behave({ behaviour: 'mutate' })).mutated_object, {
-    metadata: { labels: { guest: 'mutated' } },
-  });
+  const behave = behaviourOf(prepared);
+  await checkSdkBehaviour(t, behave, /^unknown operation: v1\/dns_lookup_host$/);
   t.equal(await behave({ behaviour: 'error' }), 'exit: guest error');
   t.match(
     await behave({ behaviour: 'trap' }),
     /^exit: panic: runtime error: invalid memory address or nil pointer dereference\n/,
   );
   const host = new FakeHost();
-  const asking = {
-    behaviour: 'host-call',
-    namespace: 'net',
-    operation: 'v1/dns_lookup_host',
-    payload: '"example.com"',
-  };
-  t.equal(JSON.parse(await behave(asking, host)).message, '"example.com"');
-  host.answer = async () => {
-    throw new Error('unknown operation: v1/dns_lookup_host');
-  };
-  t.equal(JSON.parse(await behave(asking, host)).message, 'unknown operation: v1/dns_lookup_host');
   await behave({ behaviour: 'log' }, host);
   t.same(host.logged, ['warn: stderr: a line from the guest']);
-  t.match(JSON.parse(await behave({ valid: false }, host, 'validate_settings')), {
-    valid: false,
-    message: 'refused by guest',
-  });
 });
