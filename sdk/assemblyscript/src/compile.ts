@@ -28,6 +28,17 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
+ * json-as 1.6 writes strings in blocks of four UTF-16 units, and takes a character whose halves lie in two blocks for two broken
+ * ones. Its plain serialiser does not.
+ */
+const STRING_SERIALISER = join('json-as', 'assembly', 'serialize', 'swar', 'string.ts');
+const PLAIN_STRING_SERIALISER = `import { serializeString_NAIVE } from "../naive/string";
+export function serializeString_SWAR(src: string): void {
+  serializeString_NAIVE(src);
+}
+`;
+
+/**
  * Compiles AssemblyScript to WebAssembly.
  *
  * @throws BuildError `compilation-failed` with the compiler's report.
@@ -68,6 +79,7 @@ export async function compile({ entry, flags }: CompileOptions): Promise<Uint8Ar
 
 /** The compiler asks for files by many guesses; `null` says that there is none. */
 async function readSource(name: string, baseDir: string): Promise<string | null> {
+  if (name.endsWith(STRING_SERIALISER)) return PLAIN_STRING_SERIALISER;
   try {
     return await readFile(packagePath(name) ?? join(baseDir, name), 'utf8');
   } catch {

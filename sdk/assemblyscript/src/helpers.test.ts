@@ -124,6 +124,15 @@ test('strings are escaped as JSON demands', async (t) => {
   ]) {
     t.equal(JSON.parse(textAt(as.quote(text(value))) ?? ''), value, `${value.length} characters`);
   }
+  // Wherever in a string a character outside the BMP stands: its halves belong together.
+  for (const before of Array.from({ length: 9 }, (_, length) => 'é'.repeat(length))) {
+    for (const value of [`${before}😀`, `${before}"😀😀`, `${before}\uffff😀\n`]) {
+      const quoted = textAt(as.quote(text(value)));
+      t.equal(quoted, JSON.stringify(value));
+      const response = textAt(as.response(text('reject'), text(value), 0, list([value]), list([])));
+      t.ok(response?.isWellFormed() && response.includes(`"message":${quoted}`), `${response}`);
+    }
+  }
 });
 
 test('requests say who wants what', async (t) => {
