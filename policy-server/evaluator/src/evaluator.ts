@@ -12,7 +12,7 @@ import { Engine } from './engine.ts';
 import type { EvaluatorLimits } from './limits.ts';
 import type { PreparedModule } from './modules.ts';
 import type { RunOptions } from './pool/flights.ts';
-import type { PoolStats } from './pool/pool.ts';
+import type { PoolStats } from './pool/stats.ts';
 
 /**
  * Answers the host calls of guests. A rejection is told to the guest: its message is the text the guest sees.

@@ -29,6 +29,8 @@ export interface Flight {
   readonly work: Work;
   readonly answer: PromiseWithResolvers<WorkOutcome>;
   readonly queuedAtMs: number;
+  /** When the answer is of no use to the caller any more. */
+  readonly lateAtMs: number | undefined;
   attempts: number;
   /** Whether the caller has its answer, or has gone away. */
   settled: boolean;

@@ -19,11 +19,12 @@ export class Flights {
   readonly #keepAlive = setInterval(() => {}, 2 ** 30).unref();
   readonly #open = new Set<Flight>();
 
-  open(work: Work, queuedAtMs: number): Flight {
+  open(work: Work, queuedAtMs: number, { deadlineMs }: RunOptions): Flight {
     const flight: Flight = {
       work,
       answer: Promise.withResolvers(),
       queuedAtMs,
+      lateAtMs: deadlineMs === undefined ? undefined : queuedAtMs + deadlineMs,
       attempts: 0,
       settled: false,
       attempt: undefined,

@@ -1,5 +1,5 @@
 import { EvaluationError } from '../errors.ts';
-import { type Attempt, isRunnable } from './flight.ts';
+import { type Attempt, type Flight, isRunnable } from './flight.ts';
 import type { Thread } from './thread.ts';
 
 export interface OverloadOptions {
@@ -36,6 +36,14 @@ export class OverloadGuard {
     // Where there is no wait nobody is refused: however long evaluations were so far, only new ones can tell how long they are now.
     if (waitMs === 0 || waitMs + this.#usualMs <= deadlineMs) return;
     throw this.refusal(`it would have to wait about ${Math.ceil(waitMs)} ms, which is too long`);
+  }
+
+  /**
+   * Whether a waiting evaluation of a policy that has just run into its time limit is in vain: another run like that one would
+   * end too late for its caller, who had better hear so now. Newcomers are not measured by this, so a policy can recover.
+   */
+  isHopeless({ lateAtMs, work: { timeoutMs } }: Flight): boolean {
+    return lateAtMs !== undefined && timeoutMs !== undefined && this.#options.nowMs() + timeoutMs > lateAtMs;
   }
 
   refusal(why: string): EvaluationError {

@@ -203,6 +203,31 @@ test('who must be alone gets a thread that empties, while others go on elsewhere
   await pool.close();
 });
 
+test('who waits behind a loop of the same policy is refused at once, if another one would end too late', async (t) => {
+  const { pool, work } = await poolWith({ concurrency: 1, spareThreads: 0 });
+  await pool.run(work('a'));
+  const loop = (timeoutMs: number): Work => work('l', { policyId: 'looping', timeoutMs });
+  const first = pool.run(loop(400));
+  await sleep(20);
+  const startedAtMs = monotonicMs();
+  const late = { code: 'overloaded', message: /has just run into its time limit/ };
+  const refused = Array.from({ length: 5 }, () => t.rejects(pool.run(loop(400), { deadlineMs: 700 }), late));
+  const inTime = pool.run(work('a', { policyId: 'looping', timeoutMs: 400 }), { deadlineMs: 5000 });
+  const other = pool.run(work('a', { timeoutMs: 700 }), { deadlineMs: 800 });
+  await Promise.all(refused);
+  t.ok(monotonicMs() - startedAtMs < 600, 'well before their deadline');
+  t.match(await first, { kind: 'timed-out' });
+  t.match(await other, { kind: 'validated' }, 'another policy is none of it');
+  t.match(await inTime, { kind: 'validated' }, 'nor is who has the time');
+  t.match(
+    await pool.run(work('a', { policyId: 'looping' }), { deadlineMs: 300 }),
+    { kind: 'validated' },
+    'nor a newcomer',
+  );
+  t.match(pool.stats, { overloads: 5, queued: 0, running: 0, timeouts: 1 });
+  await pool.close();
+});
+
 test('an aborted evaluation gives back the thread that was kept free for it', async (t) => {
   const { pool, work } = await poolWith({ concurrency: 1, spareThreads: 0 });
   await pool.run(work('l', { policyId: 'caught', timeoutMs: 60 }));

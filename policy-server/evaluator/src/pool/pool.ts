@@ -9,6 +9,7 @@ import type { EvaluateOutcome, MessageToHost } from './messages.ts';
 import { OverloadGuard } from './overload.ts';
 import { EvaluationQueue } from './queue.ts';
 import { count, nextSeating, type Seating, unreserve } from './seating.ts';
+import type { PoolStats } from './stats.ts';
 import { Suspects } from './suspects.ts';
 import type { Thread } from './thread.ts';
 import { Threads } from './threads.ts';
@@ -23,19 +24,7 @@ export interface PoolOptions {
   readonly nowMs: () => number;
 }
 
-export interface PoolStats {
-  readonly threads: number;
-  readonly queued: number;
-  /** Evaluations that occupy a thread, or will as soon as it lets them. */
-  readonly running: number;
-  /** Evaluations that wait for the host. */
-  readonly suspended: number;
-  readonly timeouts: number;
-  readonly threadsReplaced: number;
-  /** Evaluations that started over because another guest took their thread down. */
-  readonly runAgain: number;
-  readonly overloads: number;
-}
+const LIMIT_REACHED = 'its policy has just run into its time limit, and there is no time for another try';
 
 /** Why a thread comes to its end. */
 interface ThreadEnd {
@@ -65,7 +54,7 @@ export class EvaluationPool {
   };
   readonly #ends: FlightEnds = {
     aborted: (flight) => this.#abort(flight),
-    late: (flight) => this.#drop(flight, () => this.#overload.refusal('its turn did not come in time')),
+    late: (flight) => this.#refuse([flight], 'its turn did not come in time'),
   };
   #threads: Threads | undefined;
   #lastEvaluationId = 0;
@@ -103,7 +92,7 @@ export class EvaluationPool {
     if (options.signal?.aborted === true) throw abortedError();
     if (work.timeoutMs !== undefined && work.timeoutMs <= 0) return { kind: 'timed-out', begun: false };
     this.#overload.admit(this.#queue.size, this.#allThreads(), options.deadlineMs);
-    const flight = this.#flights.open(work, this.#options.nowMs());
+    const flight = this.#flights.open(work, this.#options.nowMs(), options);
     this.#flights.follow(flight, options, this.#ends);
     this.#queue.add(flight, this.#suspects.has(work.policyId) ? 'alone' : 'ordinary');
     this.#pump();
@@ -217,17 +206,17 @@ export class EvaluationPool {
     this.#counts.threadsReplaced++;
     const policyId = guilty?.flight.work.policyId;
     publish('thread-replaced', { threadId: thread.id, policyId, reason, runAgain: innocents.length });
-    if (policyId !== undefined) {
-      this.#suspects.caught(policyId);
-      this.#queue.separate(policyId);
-    }
+    if (policyId !== undefined) this.#suspects.caught(policyId);
+    const waiting = policyId === undefined ? [] : this.#queue.separate(policyId);
     // Whoever was given up has been dealt with.
     if (guilty !== undefined && !guilty.abandoned) {
       if (reason === 'deadline') this.#timeOut(guilty, true);
       else this.#settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
     }
     for (const innocent of innocents) this.#runAgain(innocent.flight);
-    this.#pump();
+    const ranIntoLimit = reason === 'deadline' && guilty?.abandoned === false;
+    const hopeless = ranIntoLimit ? waiting.filter((flight) => this.#overload.isHopeless(flight)) : [];
+    this.#refuse(hopeless, LIMIT_REACHED);
   }
 
   /** A guest whose time passed while it waited for the host. */
@@ -273,9 +262,10 @@ export class EvaluationPool {
 
   /** The caller has gone. Whoever is on a thread keeps its place until the guest is gone too. */
   #abort(flight: Flight): void {
-    if (this.#drop(flight, abortedError)) return;
-    if (flight.attempt !== undefined) this.#abandon(flight.attempt);
-    this.#flights.reject(flight, abortedError());
+    if (!this.#drop(flight, abortedError)) {
+      if (flight.attempt !== undefined) this.#abandon(flight.attempt);
+      this.#flights.reject(flight, abortedError());
+    }
     this.#pump();
   }
 
@@ -284,8 +274,12 @@ export class EvaluationPool {
     if (!this.#queue.remove(flight)) return false;
     unreserve(flight, this.#allThreads());
     this.#flights.reject(flight, error());
-    this.#pump();
     return true;
+  }
+
+  #refuse(flights: readonly Flight[], why: string): void {
+    for (const flight of flights) this.#drop(flight, () => this.#overload.refusal(why));
+    this.#pump();
   }
 
   #settle(attempt: Attempt, outcome: WorkOutcome): void {

@@ -23,8 +23,8 @@ export class EvaluationQueue {
     return this.#again.delete(flight) || this.#ordinary.delete(flight) || this.#alone.delete(flight);
   }
 
-  /** From now on all waiting evaluations of this policy need a thread to themselves. */
-  separate(policyId: string): void {
+  /** From now on all waiting evaluations of this policy need a thread to themselves; these they are. */
+  separate(policyId: string): Flight[] {
     for (const line of [this.#again, this.#ordinary]) {
       for (const flight of line) {
         if (flight.work.policyId !== policyId) continue;
@@ -32,6 +32,7 @@ export class EvaluationQueue {
         this.#alone.add(flight);
       }
     }
+    return [...this.#alone].filter((flight) => flight.work.policyId === policyId);
   }
 
   /** The next that may share a thread. */
