@@ -1,5 +1,5 @@
 export { admissionRequest } from './testing/admission-request.ts';
-export { evaluatePolicy, validateSettings } from './testing/evaluate.ts';
+export { evaluateBoth, evaluatePolicy, validateSettings } from './testing/evaluate.ts';
 export type {
   EvaluationOptions,
   EvaluationResult,

@@ -8,7 +8,8 @@ import { test } from 'tap';
 import type { Test } from 'tap';
 import { buildPolicy, buildPolicyFolder, buildPolicyWithReport, defaultCacheDir } from '../build.ts';
 import { createModuleGuest } from '../testing/module-guest.ts';
-import { admissionRequest, evaluatePolicy, validateSettings } from '../testing.ts';
+import { definePolicy, deny, schema } from '../index.ts';
+import { admissionRequest, evaluateBoth, evaluatePolicy, validateSettings } from '../testing.ts';
 
 const SDK = fileURLToPath(new URL('../index.ts', import.meta.url));
 const METADATA = parseMetadata(
@@ -116,6 +117,16 @@ test('verdicts, settings and host calls pass the border of the module', async (t
   t.same(validateSettings(module, { names: 1 }), {
     valid: false,
     message: 'settings.names: expected a list, got a number',
+  });
+});
+
+test('a policy and its module are evaluated as one, and an outdated module is an error', async (t) => {
+  const module = await build(t, policySource("return deny('no', { code: 418 })"));
+  const policyWith = (message: string) =>
+    definePolicy({ settings: schema.object({}), validate: () => deny(message, { code: 418 }) });
+  t.match(evaluateBoth(policyWith('no'), module, ask('x')), { accepted: false, message: 'no', code: 418 });
+  t.throws(() => evaluateBoth(policyWith('never'), module, ask('x')), {
+    message: /^the policy says \{.*"never".*\}, its module \{.*"no".*\} - build the module again/,
   });
 });
 

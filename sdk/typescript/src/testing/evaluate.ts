@@ -82,6 +82,21 @@ export function evaluatePolicy(policy: Policy | Uint8Array, options: EvaluationO
   };
 }
 
+/**
+ * The same evaluation of a policy as defined and of the module built from it, so that a test vouches for both.
+ *
+ * @throws Error with both responses, when they differ in a byte.
+ */
+export function evaluateBoth(policy: Policy, module: Uint8Array, options: EvaluationOptions): EvaluationResult {
+  const defined = evaluatePolicy(policy, options);
+  const { responseText } = evaluatePolicy(module, options);
+  if (defined.responseText !== responseText) {
+    const both = `the policy says ${defined.responseText}, its module ${responseText}`;
+    throw new Error(`${both} - build the module again, and do not let the policy depend on clock or chance`);
+  }
+  return defined;
+}
+
 /** What the policy says about settings, as it will be asked when it is loaded. */
 export function validateSettings(policy: Policy | Uint8Array, settings: unknown): SettingsValidationResponse {
   const guest = createGuest(policy, fakeTransport({}, [], []));
