@@ -197,8 +197,9 @@ export class EvaluationPool {
   }
 
   /** Ends a thread because of one guest on it, or finds it ended; everybody else on it starts over. */
-  #end(thread: Thread, { reason, guilty, error }: ThreadEnd): void {
+  #end(thread: Thread, end: ThreadEnd): void {
     for (const message of thread.unheard()) if (message.kind === 'log') this.#receive(thread, message);
+    const { reason, guilty, error } = end;
     const attempts = thread.attempts();
     const innocents = attempts.filter((each) => each !== guilty && !each.abandoned && !each.flight.settled);
     for (const attempt of attempts) leave(attempt);
@@ -206,17 +207,24 @@ export class EvaluationPool {
     this.#counts.threadsReplaced++;
     const policyId = guilty?.flight.work.policyId;
     publish('thread-replaced', { threadId: thread.id, policyId, reason, runAgain: innocents.length });
-    if (policyId !== undefined) this.#suspects.caught(policyId);
-    const waiting = policyId === undefined ? [] : this.#queue.separate(policyId);
-    // Whoever was given up has been dealt with.
-    if (guilty !== undefined && !guilty.abandoned) {
-      if (reason === 'deadline') this.#timeOut(guilty, true);
-      else this.#settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
-    }
+    const hopeless = guilty === undefined ? [] : this.#convict(guilty, end);
     for (const innocent of innocents) this.#runAgain(innocent.flight);
-    const ranIntoLimit = reason === 'deadline' && guilty?.abandoned === false;
-    const hopeless = ranIntoLimit ? waiting.filter((flight) => this.#overload.isHopeless(flight)) : [];
     this.#refuse(hopeless, LIMIT_REACHED);
+  }
+
+  /** Deals with a guest that cost a thread; returns who waits for the same policy in vain. */
+  #convict(guilty: Attempt, { reason, error }: ThreadEnd): Flight[] {
+    const { policyId } = guilty.flight.work;
+    this.#suspects.caught(policyId);
+    const waiting = this.#queue.separate(policyId);
+    // Its caller has been told already.
+    if (guilty.abandoned) return [];
+    if (reason === 'crash') {
+      this.#settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
+      return [];
+    }
+    this.#timeOut(guilty, true);
+    return waiting.filter((flight) => this.#overload.isHopeless(flight));
   }
 
   /** A guest whose time passed while it waited for the host. */
