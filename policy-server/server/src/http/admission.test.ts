@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EvaluationError, type EvaluationInput, type EvaluationOutcome } from '@portcullis/evaluator';
 import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
-import type { Log, LogEntry } from '../telemetry/log.ts';
+import { memoryLog } from '../telemetry/memory-log.ts';
 import { createAdmissionHandler, type AdmissionHead, type Evaluate } from './admission.ts';
 import { ADMISSION_ROUTES } from './answer.ts';
 import { clientTimeoutMs, decodePolicyId, isJsonContentType } from './request-target.ts';
@@ -10,11 +10,6 @@ import { clientTimeoutMs, decodePolicyId, isJsonContentType } from './request-ta
 const REVIEW =
   '{"request":{"uid":"u-1","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},' +
   '"operation":"CREATE","userInfo":{},"namespace":"default","name":"web","object":{"kind":"Pod","spec":{"secret":"hunter2"}},"oldObject":null,"surprise":1}}';
-
-function memoryLog(): Log & { entries: LogEntry[] } {
-  const entries: LogEntry[] = [];
-  return { entries, write: (entry) => void entries.push(entry), isEnabled: () => true };
-}
 
 function outcome(change: Partial<EvaluationOutcome> = {}): EvaluationOutcome {
   return {

@@ -8,21 +8,16 @@ import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { createAuthority, createClientCertificate, createServerCertificate, type KeyPair } from '@portcullis/testkit';
 import { test } from 'tap';
 import { ServerError } from '../../errors.ts';
-import type { Log, LogEntry } from '../../telemetry/log.ts';
+import { memoryLog, type MemoryLog } from '../../telemetry/memory-log.ts';
 import { createTransport, listen } from '../listener.ts';
 import { drain } from '../shutdown.ts';
 import type { TlsFiles } from './material.ts';
-
-function memoryLog(): Log & { entries: LogEntry[] } {
-  const entries: LogEntry[] = [];
-  return { entries, write: (entry) => void entries.push(entry), isEnabled: () => true };
-}
 
 const answerOk = (_request: IncomingMessage, response: ServerResponse): void => void response.end('ok');
 
 interface Running extends AsyncDisposable {
   readonly port: number;
-  readonly log: ReturnType<typeof memoryLog>;
+  readonly log: MemoryLog;
 }
 
 async function serve(files: TlsFiles, timing: { pollMs?: number; settleMs?: number } = {}): Promise<Running> {
