@@ -92,6 +92,25 @@ test('a usage error is exit 2, a start-up error exit 1 with Error: as the last l
       ['--port', '99999', '--readiness-probe-port', 'x'],
       /invalid socket address syntax \(--port: .*'99999'; --readiness-probe-port: .*'x'\)\n$/,
     ],
+    [
+      ['--port', '7777', '--readiness-probe-port', '7777'],
+      /^Error: --port and --readiness-probe-port are both 7777: expected two different ports, one for each listener\n$/,
+    ],
+    [['--policies', folder], /^Error: error while loading policies from ".*": Is a directory \(os error 21\)\n$/],
+    [
+      ['--policies', '/dev/zero'],
+      /^Error: error while loading policies from ".*": expected at most \d+ bytes, got more\n$/,
+    ],
+    [['--key-file', 'x'], /^Error: both certificate and key must be provided together\n$/],
+    [['--cert-file', 'x', '--client-ca-file', 'y'], /^Error: both certificate and key must be provided together\n$/],
+    [
+      [...LOOPBACK, '--cert-file', '/none.pem', '--key-file', '/none.pem'],
+      /^Error: cannot read \/none\.pem: No such file or directory \(os error 2\)\n$/,
+    ],
+    [
+      [...LOOPBACK, '--cert-file', '/dev/zero', '--key-file', '/dev/zero'],
+      /^Error: cannot read \/dev\/zero: expected at most \d+ bytes, got more\n$/,
+    ],
     [['--cert-file', 'x'], /both certificate and key must be provided together\n$/],
     [['--client-ca-file', 'x'], /client CA certificate requires server certificate and key to be specified\n$/],
   ];

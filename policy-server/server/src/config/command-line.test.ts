@@ -84,6 +84,7 @@ test('FIX: any non-empty NO_COLOR switches colours off', async (t) => {
 test('FIX: --workers 0 and --workers many are refused', async (t) => {
   t.equal(usage(['--workers', '0']), `error: invalid value '0' for '--workers <COUNT>': 0 is not in 1..=65536${TAIL}`);
   t.match(usage(['--workers', 'many']), "invalid value 'many' for '--workers <COUNT>': invalid digit found in string");
+  t.match(usage(['--workers', '9'.repeat(20)]), `${'9'.repeat(20)} is not in 1..=65536`);
   t.match(usage([], { KUBEWARDEN_WORKERS: '0' }), '(from KUBEWARDEN_WORKERS): 0 is not in 1..=65536');
   t.equal(serve(['--workers', '1']).flags.workers, 1);
 });

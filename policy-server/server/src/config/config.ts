@@ -114,6 +114,12 @@ function listenerConfig(flags: FlagValues): Pick<ServerConfig, 'address' | 'port
   };
   const port = readPort('port');
   const readinessPort = readPort('readiness-probe-port');
+  if (port === readinessPort && port !== 0) {
+    throw new ServerError(
+      'arguments-invalid',
+      `--port and --readiness-probe-port are both ${port}: expected two different ports, one for each listener`,
+    );
+  }
   if (problems.length > 0) {
     const text = `error parsing arguments: invalid socket address syntax (${problems.join('; ')})`;
     throw new ServerError('arguments-invalid', text);

@@ -37,9 +37,9 @@ export function parseChoice<const T extends string>(choices: readonly T[]): (tex
 /** Whole decimal numbers only: `1.5`, `0x10`, ` 7` and `1e3` are refused rather than rounded. */
 export function parseInteger(minimum: number, maximum: number): (text: string) => Parsed<number> {
   return (text) => {
-    if (!/^\d{1,16}$/.test(text)) return { problem: `invalid digit found in string: expected a whole number` };
+    if (!/^\d+$/.test(text)) return { problem: `invalid digit found in string: expected a whole number` };
     const value = Number(text);
     if (value >= minimum && value <= maximum) return { value };
-    return { problem: `${value} is not in ${minimum}..=${maximum}` };
+    return { problem: `${text} is not in ${minimum}..=${maximum}` };
   };
 }

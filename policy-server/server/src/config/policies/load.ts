@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readBounded } from '../../bounded-file.ts';
 import { ServerError, systemErrorText } from '../../errors.ts';
 import type { PoliciesEntry } from './entry.ts';
 import type { Problem } from './located.ts';
@@ -52,11 +52,9 @@ async function readText(path: string): Promise<string> {
     new ServerError('policies-unreadable', `error while loading policies from "${path}": ${reason}`, { cause });
   let bytes: Uint8Array;
   try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) throw fail(`expected at most ${MAX_FILE_BYTES} bytes, got ${size}`);
-    bytes = await readFile(path);
+    bytes = await readBounded(path, MAX_FILE_BYTES);
   } catch (error) {
-    throw error instanceof ServerError ? error : fail(systemErrorText(error), error);
+    throw fail(systemErrorText(error), error);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

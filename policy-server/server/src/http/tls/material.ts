@@ -1,5 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
 import type { SecureContextOptions } from 'node:tls';
+import { readBounded } from '../../bounded-file.ts';
 import { ServerError, systemErrorText } from '../../errors.ts';
 import { parseAuthorities, parseKeyPair, type KeyPair } from './pem.ts';
 
@@ -55,11 +55,8 @@ export function secureContextOptions({ pair, authorities }: TlsMaterial): Secure
 
 async function readPem(path: string): Promise<string> {
   try {
-    const { size } = await stat(path);
-    if (size > MAX_PEM_BYTES) throw new ServerError('tls-invalid', `${path}: larger than ${MAX_PEM_BYTES} bytes`);
-    return await readFile(path, 'utf8');
+    return new TextDecoder().decode(await readBounded(path, MAX_PEM_BYTES));
   } catch (error) {
-    if (error instanceof ServerError) throw error;
     throw new ServerError('tls-invalid', `cannot read ${path}: ${systemErrorText(error)}`, { cause: error });
   }
 }
