@@ -44,12 +44,18 @@ export interface ReceivedBody extends Disposable {
   readonly bytes: Uint8Array;
 }
 
+export interface BodyLimits {
+  readonly maxBytes: number;
+  readonly budget: BodyBudget;
+  readonly contentLength: number | undefined;
+  /** Called once the body is wanted, before it is read. */
+  readonly invite?: () => void;
+}
+
 /** Receives a whole body of at most `maxBytes` bytes. Rejects with {@link BodyError}; the rest is then read and dropped. */
-export async function receiveBody(
-  stream: Readable,
-  limits: { maxBytes: number; budget: BodyBudget; contentLength: number | undefined },
-): Promise<ReceivedBody> {
+export async function receiveBody(stream: Readable, limits: BodyLimits): Promise<ReceivedBody> {
   if ((limits.contentLength ?? 0) > limits.maxBytes) throw drop(stream, 'too-large');
+  limits.invite?.();
   const chunks: Buffer[] = [];
   let length = 0;
   try {

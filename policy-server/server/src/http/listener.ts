@@ -10,7 +10,13 @@ import { certificateFields, TlsReloader } from './tls/reloader.ts';
 const KEEP_ALIVE_MS = 120_000;
 /** A request that takes longer to arrive than an API server ever waits for its answer is an attack on our sockets. */
 const RECEIVE_TIMEOUT_MS = 30_000;
-const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: RECEIVE_TIMEOUT_MS } as const;
+/** How late a request that takes too long may be noticed. */
+const CHECK_MS = 5000;
+const LIMITS = {
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  requestTimeout: RECEIVE_TIMEOUT_MS,
+  connectionsCheckingInterval: CHECK_MS,
+} as const;
 
 /** How to listen: what the app's server is made with, and what keeps its certificates fresh. */
 export interface Transport extends Disposable {
