@@ -30,9 +30,20 @@ export async function buildPolicy({ entry, optimize = true }: BuildOptions): Pro
   return bytes;
 }
 
+/** TypeScript knows WebAssembly from the types of browsers only, and whoever builds a policy for a server need not have those. */
+interface Platform {
+  readonly WebAssembly: {
+    readonly Module: {
+      new (bytes: Uint8Array): object;
+      imports(module: object): readonly { readonly module: string; readonly name: string }[];
+    };
+  };
+}
+
 /** `Math.random()`, `Date.now()` or `console.log` would import functions of the browser that no host of policies has. */
 function requireWapcImports(bytes: Uint8Array): void {
-  const imports = WebAssembly.Module.imports(new WebAssembly.Module(Uint8Array.from(bytes)));
+  const { Module } = (globalThis as unknown as Platform).WebAssembly;
+  const imports = Module.imports(new Module(bytes));
   const foreign = imports.filter(({ module }) => module !== 'wapc').map(({ module, name }) => `${module}.${name}`);
   if (foreign.length === 0) return;
   throw new BuildError(

@@ -79,6 +79,15 @@ test('metadata of the wrong shape is refused in the words of serde_json', async 
     errorOf(() => metadataFrom(parseJson('{"mutating":true}'))),
     'missing field `rules`',
   );
+  const read = (json: string): string => errorOf(() => metadataFrom(parseJson(json)));
+  t.equal(
+    read('{"rules":[{"apiGroups":[""],"apiVersions":["v1"],"resources":"pods","operations":["*"]}],"mutating":true}'),
+    'rules[0].resources: invalid type: string "pods", expected a sequence',
+  );
+  t.equal(
+    read('{"rules":[],"mutating":true,"backgroundAudit":null}'),
+    'backgroundAudit: invalid type: null, expected a boolean',
+  );
 });
 
 test('the version pattern stays linear on hostile text', async (t) => {

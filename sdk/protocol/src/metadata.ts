@@ -1,6 +1,7 @@
-import { boolean, convertTo, list, optional, readAs, record, required, string, struct, variant } from './json/shape.ts';
-import { withDefault, type Shape } from './json/shape.ts';
-import type { JsonValue } from './json/value.ts';
+import { JsonError } from './errors.ts';
+import { boolean, list, optional, readAs, readWithPaths, record, required, string } from './json/shape.ts';
+import { struct, variant, withDefault, type Shape } from './json/shape.ts';
+import { stringifyJson, type JsonValue } from './json/value.ts';
 import { compareUtf8 } from './utf8.ts';
 
 /** How a module wants to be run. `component` is an addition of this server; the others are Kubewarden's. */
@@ -93,10 +94,15 @@ export function parseMetadata(json: Uint8Array): PolicyMetadata {
 /**
  * Policy metadata from a value already parsed (a `metadata.yml`).
  *
- * @throws {@link JsonError} of code `data`, without position.
+ * @throws {@link JsonError} of code `data`, with the way to the value, without position: the text it has is not the author's.
  */
 export function metadataFrom(value: JsonValue): PolicyMetadata {
-  return normalise(convertTo(metadataShape, value));
+  try {
+    return normalise(readWithPaths(metadataShape, stringifyJson(value)));
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new JsonError(error.code, error.detail, { line: 0, column: 0, path: error.path });
+  }
 }
 
 type RawMetadata = ReturnType<typeof metadataShape.read>;

@@ -1,4 +1,5 @@
 import { CompileFlags, EvalFlags, QuickJS } from 'quickjs-wasi';
+import { Module } from '../web-assembly.ts';
 import { BuildError } from './errors.ts';
 import type { PolicyImage } from './image.ts';
 
@@ -15,11 +16,11 @@ export interface SnapshotOptions {
 
 /** Evaluates a bundled policy once and takes the memory it leaves behind. */
 export async function takeSnapshot(
-  quickjs: Uint8Array<ArrayBuffer>,
+  quickjs: Uint8Array,
   script: string,
   { heapBytes }: SnapshotOptions,
 ): Promise<PolicyImage> {
-  const wasm = await WebAssembly.compile(quickjs);
+  const wasm = new Module(quickjs);
   const bytecode = await compileScript(wasm, script);
   const engine = await createEngine(wasm, heapBytes);
   const hostCall = engine.newFunction('hostCall', () => {
@@ -34,19 +35,19 @@ export async function takeSnapshot(
 }
 
 /** In an engine of its own, so that source text and parser leave no trace in the image. */
-async function compileScript(wasm: WebAssembly.Module, script: string): Promise<Uint8Array> {
+async function compileScript(wasm: object, script: string): Promise<Uint8Array> {
   const engine = await createEngine(wasm, 0);
   return run(() => engine.compile(script, SCRIPT_NAME, EvalFlags.TYPE_GLOBAL, CompileFlags.STRIP_SOURCE));
 }
 
-function createEngine(wasm: WebAssembly.Module, memoryLimit: number): Promise<QuickJS> {
+function createEngine(wasm: object, memoryLimit: number): Promise<QuickJS> {
   return QuickJS.create({
     wasm,
     memoryLimit,
     maxStackSize: MAX_STACK_BYTES,
     timezoneOffset: 0,
     // The seed of Math.random comes from the clock: the same policy must give the same image.
-    wasi: (memory: WebAssembly.Memory) => ({
+    wasi: (memory: { readonly buffer: ArrayBuffer }) => ({
       clock_time_get: (_clock: number, _precision: bigint, resultAddress: number) => {
         new DataView(memory.buffer).setBigUint64(resultAddress, 0n, true);
         return 0;

@@ -35,6 +35,7 @@ export function admissionRequest<Resource extends KubernetesObject>(
 
 function pluralOf(kind: string): string {
   const singular = kind.toLowerCase();
-  if (singular.endsWith('y')) return `${singular.slice(0, -1)}ies`;
-  return /(?:s|ss|x|ch)$/.test(singular) ? `${singular}es` : `${singular}s`;
+  if (singular === 'endpoints') return singular;
+  if (/[^aeiou]y$/.test(singular)) return `${singular.slice(0, -1)}ies`;
+  return /(?:s|x|ch)$/.test(singular) ? `${singular}es` : `${singular}s`;
 }

@@ -1,10 +1,11 @@
 import { decodeUtf8, encodeUtf8 } from '@portcullis/protocol';
 import type { Dispatcher } from '../guest/dispatcher.ts';
 import type { HostTransport } from '../host/transport.ts';
+import { Instance, Module } from '../web-assembly.ts';
 
 /** The exports of a waPC guest. */
 interface GuestExports {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: { readonly buffer: ArrayBuffer };
   readonly __guest_call: (operationLength: number, payloadLength: number) => number;
 }
 
@@ -19,7 +20,7 @@ interface HostAnswer {
  * What the module reports as its error is thrown.
  */
 export function createModuleGuest(bytes: Uint8Array, transport: HostTransport): Dispatcher {
-  const module = new WebAssembly.Module(Uint8Array.from(bytes));
+  const module = new Module(bytes);
   return (operation, payload) => new ModuleCall(encodeUtf8(operation), encodeUtf8(payload), transport).run(module);
 }
 
@@ -39,15 +40,15 @@ class ModuleCall {
     this.#transport = transport;
   }
 
-  run(module: WebAssembly.Module): string {
-    const instance = new WebAssembly.Instance(module, { wapc: this.#imports() });
-    const guest = instance.exports as unknown as GuestExports;
+  run(module: object): string {
+    const instance = new Instance(module, { wapc: this.#imports() });
+    const guest = instance.exports as GuestExports;
     this.#exports = guest;
     if (guest.__guest_call(this.#operation.length, this.#payload.length) === 0) throw new Error(this.#error);
     return this.#response;
   }
 
-  #imports(): WebAssembly.ModuleImports {
+  #imports(): object {
     return {
       __guest_request: (operation: number, payload: number) => {
         this.#write(operation, this.#operation);
