@@ -242,6 +242,22 @@ test('one log line per request, with policy, uid, verdict, code and duration, wi
   t.match(log.entries[1], { level: 'warn', fields: { policy_id: 'x', status: 400 } });
 });
 
+test('a body of the wrong shape is quoted to its sender, not in the log', async (t) => {
+  const { handler, log } = handlerWith(async () => outcome());
+  for (const [body, reason] of [
+    ['"hunter2"', 'invalid type: string, expected struct AdmissionReviewRequest at line 1 column 9'],
+    ['{"kind":"\\"","request":"\\"hunter2\\u0001"}', 'request: invalid type: string, expected struct'],
+    ['{"request":{"uid":73571}}', 'request.uid: invalid type: integer, expected a string at line 1 column 23'],
+    ['{"request":{"uid":73571.5}}', 'request.uid: invalid type: floating point, expected a string'],
+  ] as const) {
+    log.entries.length = 0;
+    t.match((await handler.decide(head(), bytes(body))).body, /hunter2|73571/);
+    t.match(log.entries, [{ message: 'request refused', fields: { status: 422 } }]);
+    t.match(log.entries[0]?.fields['reason'], `the target type: ${reason}`);
+    t.notMatch(JSON.stringify(log.entries), /hunter2|73571/);
+  }
+});
+
 test('monitor mode leaves a line of its own about what would have happened, and why', async (t) => {
   const long = 'x'.repeat(100_000);
   const causes = [

@@ -35,7 +35,7 @@ export function createRequestLog(log: Log, nowMs: () => number) {
         },
         refused(answer, error) {
           const fields = { ...common(), status: answer.status };
-          if (error === undefined) http.warn('request refused', { ...fields, reason: reasonOf(answer) });
+          if (error === undefined) http.warn('request refused', { ...fields, reason: withoutQuotes(reasonOf(answer)) });
           else http.error('request failed', { ...fields, error: describeError(error) });
         },
       };
@@ -81,4 +81,12 @@ function reasonOf(answer: Answer): string {
   if (answer.headers['content-type'] !== 'application/json') return answer.body;
   const parsed: unknown = JSON.parse(answer.body);
   return typeof parsed === 'object' && parsed !== null && 'message' in parsed ? String(parsed.message) : answer.body;
+}
+
+/** Values a parser quotes when it says what it found. */
+const QUOTED_VALUE = /\b(string|integer|floating point) (?:"(?:[^"\\]|\\.)*"|`[^`]*`)/g;
+
+/** A reason without what it quotes from the body. */
+function withoutQuotes(reason: string): string {
+  return reason.replaceAll(QUOTED_VALUE, '$1');
 }
