@@ -2,7 +2,7 @@ import { matchesGlob, schema } from '@portcullis/sdk';
 import type { Infer } from '@portcullis/sdk';
 
 /** Kubernetes: a label value, or the part of a key after the slash, has at most 63 characters. */
-const MAX_LABEL_LENGTH = 63;
+export const MAX_LABEL_LENGTH = 63;
 const MAX_KEY_LENGTH = 253 + 1 + MAX_LABEL_LENGTH;
 const LABEL = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const PREFIX = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;

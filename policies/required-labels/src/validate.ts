@@ -1,5 +1,6 @@
 import { accept, deny, matchesGlob, mutate } from '@portcullis/sdk';
 import type { AdmissionRequest, ObjectMeta, Verdict } from '@portcullis/sdk';
+import { MAX_LABEL_LENGTH } from './settings.ts';
 import type { Settings } from './settings.ts';
 
 /** Whatever has labels: every Kubernetes object. */
@@ -22,6 +23,9 @@ export function validate(
     if (found === undefined) {
       if (value === undefined) problems.push(`label ${JSON.stringify(key)} is missing`);
       else added[key] = value;
+    } else if (found.length > MAX_LABEL_LENGTH) {
+      // The API server checks labels only after webhooks that may change them.
+      problems.push(`label ${JSON.stringify(key)} has more than ${MAX_LABEL_LENGTH} characters`);
     } else if (pattern !== undefined && !matchesGlob(pattern, found)) {
       problems.push(`label ${JSON.stringify(key)} is ${JSON.stringify(found)}, expected ${JSON.stringify(pattern)}`);
     }

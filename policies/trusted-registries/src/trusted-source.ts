@@ -31,6 +31,12 @@ export function parseTrustedSource(entry: string): TrustedSource {
         `write docker.io/… (official images are in docker.io/library)`,
     );
   }
+  if (isOpenEnded(registry)) {
+    const hostile = registry.replaceAll('*', 'evil.example');
+    throw new Error(
+      `has a host that must not end in *: it would trust ${hostile}, too; "*" alone trusts every registry`,
+    );
+  }
   if (path.length > MAX_SEGMENTS) throw new Error(`must have at most ${MAX_SEGMENTS} parts after the host`);
   for (const segment of path) checkSegment(segment);
   if (path.join('/').replaceAll(/[^*?]/g, '').length > MAX_WILDCARDS) {
@@ -51,6 +57,12 @@ export function isFrom({ registry, path }: TrustedSource, image: ImageReference)
 /** The rule by which container engines tell a host from the first part of a Docker Hub repository. */
 function isRegistry(host: string): boolean {
   return host === 'localhost' || /[.:*?A-Z]/.test(host);
+}
+
+/** A star stands for dots, too: behind `10.0.0.*` there is a host for everybody. */
+function isOpenEnded(registry: string): boolean {
+  const host = registry.replace(/:[0-9]+$/, '');
+  return host !== '*' && host.slice(host.lastIndexOf('.') + 1).includes('*');
 }
 
 function checkSegment(segment: string): void {

@@ -47,8 +47,13 @@ function judgeVersion(
   return requireDigest && digest === undefined ? `image ${shown(image)} has no digest` : undefined;
 }
 
+const IMAGE_ID = /^sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/;
+
 /** An image that cannot be understood is not trusted: the container runtime may understand it differently. */
 function parse(image: string): ImageReference | string {
+  // By the grammar a tag of the repository sha256; for container runtimes an image they already have.
+  if (IMAGE_ID.test(image))
+    return `image ${shown(image)} is the id of an image on the node, not a reference to a registry`;
   try {
     return parseImageReference(image);
   } catch (error) {

@@ -96,6 +96,15 @@ test('TD11 64 hex characters alone are denied', (t) => {
   t.end();
 });
 
+test('an image by its id is denied: the node runs what it has, from wherever it came', (t) => {
+  for (const id of [DIGEST, `sha512:${'a'.repeat(128)}`, `sha384:${'a'.repeat(96)}`]) {
+    t.match(denial(id, ['*']), /is the id of an image on the node/, id);
+  }
+  t.ok(isTrusted('sha256:v1', ['docker.io/library']), 'a repository of that name');
+  t.ok(isTrusted(`quay.io/sha256:${'a'.repeat(64)}`, ['quay.io']));
+  t.end();
+});
+
 test('TD12 IPv6 hosts', (t) => {
   t.ok(isTrusted('[fc00::1]:5000/x', ['[fc00::1]:5000']));
   t.ok(isTrusted('[FC00::1]:5000/x', ['[fc00::1]:5000']));
@@ -292,7 +301,7 @@ test('entries: paths end on the borders of segments, wildcards stay inside one',
   t.end();
 });
 
-test('settings: entries that could never match are refused, each with its place and reason', (t) => {
+test('settings: entries that could never match, or match what nobody means, are refused, each with its place and reason', (t) => {
   const cases: [entry: string, reason: RegExp][] = [
     ['nginx', /write docker\.io\/… \(official images are in docker\.io\/library\)/],
     ['library/nginx', /take for a part of Docker Hub/],
@@ -307,6 +316,10 @@ test('settings: entries that could never match are refused, each with its place 
     ['quay.io/a*b*c*d*e*f*g*h*i*j', /at most 8 wildcards/],
     [`quay.io${'/a'.repeat(17)}`, /at most 16 parts/],
     ['', /must not be empty/],
+    ['10.0.0.*', /trust 10\.0\.0\.evil\.example/],
+    ['registry-*', /must not end in \*/],
+    ['quay.*:5000/team', /must not end in \*/],
+    ['*.*', /must not end in \*/],
   ];
   for (const [entry, reason] of cases) {
     const { valid, message = '' } = validateSettings(module, { allow: ['quay.io', entry] });
