@@ -198,11 +198,10 @@ export class JsonReader {
       this.#index = end;
       return value;
     } catch (error) {
-      if (error instanceof StringFault) {
-        this.#index = error.index;
-        throw this.error('syntax', error.message);
-      }
-      throw error;
+      if (!(error instanceof StringFault)) throw error;
+      // Where the text ends nothing is wrong but that.
+      this.#index = error.index === this.#text.length ? error.index : error.index - 1;
+      throw this.#unexpected(error.message);
     }
   }
 
@@ -254,15 +253,21 @@ export class JsonReader {
 
   /** The character at the reader's place is wrong and counts as read. */
   #consumed(detail: string): JsonError {
-    if (this.#atEnd()) return this.error('syntax', 'EOF while parsing a value');
-    this.#index++;
-    return this.error('syntax', detail);
+    return this.#unexpected(this.#atEnd() ? 'EOF while parsing a value' : detail);
   }
 
   /** The character at the reader's place is wrong; the position names it without reading it. */
   #unexpected(detail: string): JsonError {
-    return errorAt(this.#text, Math.min(this.#text.length, this.#index + 1), { code: 'syntax', detail });
+    return errorAtCharacter(this.#text, this.#index, detail);
   }
+}
+
+/** The character at `at` is wrong, or there is none. As serde_json counts, its first byte has been seen and no more. */
+function errorAtCharacter(text: string, at: number, detail: string): JsonError {
+  const what = { code: 'syntax', detail } as const;
+  if (!(text.charCodeAt(at) > 0x7f)) return errorAt(text, Math.min(text.length, at + 1), what);
+  const { line, column } = errorAt(text, at, what);
+  return new JsonError(what.code, detail, { line, column: column + 1 });
 }
 
 function errorAt(text: string, index: number, what: { code: JsonErrorCode; detail: string }): JsonError {
