@@ -31,7 +31,7 @@ const STEPS: readonly Step[] = [
   program('oxfmt', '--check'),
   program('oxlint', '--type-aware', '--deny-warnings'),
   program('tsc', '-p', 'tsconfig.json'),
-  program('knip'),
+  program('knip', '--no-config-hints'),
   {
     name: 'package borders',
     run: async () => {
