@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readMetadata } from '@portcullis/protocol';
 import { guestModule, watModule } from '@portcullis/testkit';
 import { test } from 'tap';
-import { folder, kwctl, line, withoutMetadata, type Outcome } from '../test/kwctl-process.ts';
+import { folder, kwctl, line, withMetadata, withoutMetadata, type Outcome } from '../test/kwctl-process.ts';
 
 const METADATA = `rules:
 - apiGroups: [""]
@@ -244,4 +244,19 @@ test('inspect: the text layout, and what it refuses', async (t) => {
   ] as const) {
     t.match(await kwctl(['inspect', ...args], { cwd }), { code: 1, stdout: '', stderr }, args.join(' '));
   }
+});
+
+test('inspect: metadata of a stranger, however large, is shown and rewrites no terminal', async (t) => {
+  const cwd = await folder(t);
+  const rows = '|a|b|\n'.repeat(130_000);
+  const annotations = {
+    ...Object.fromEntries(Array.from({ length: 130_000 }, (_, index) => [`k${index}`, 'v'])),
+    'io.kubewarden.policy.title': 'a\u001b[31m\u202eb',
+    'io.kubewarden.policy.usage': `\`\`\`\n${'x\n'.repeat(130_000)}\`\`\`\n${rows}${'*'.repeat(50_000)}\n${'[a]('.repeat(20_000)}\n`,
+  };
+  writeFileSync(join(cwd, 'large.wasm'), withMetadata(await guestModule('wapc-rust'), { annotations }));
+  const { code, stdout, stderr } = await kwctl(['inspect', 'large.wasm'], { cwd });
+  t.same({ code, stderr }, { code: 0, stderr: '' });
+  t.match(stdout, /^title: +a\\u\{1b\}\[31m\\u\{202e\}b $/m);
+  t.match(stdout, /^k129999 +v $/m);
 });

@@ -74,9 +74,12 @@ function formatRecord(record: LogRecord, now: Date, color: boolean): string {
   return `${time} ${level} ${span}${target} ${printable(record.message)}${fields.join('')}`;
 }
 
-/** Control characters other than tab and line feed, with which a policy could rewrite the terminal it is shown on. */
+/**
+ * Control characters other than tab and line feed, with which a policy could rewrite the terminal it is shown on, and marks
+ * of direction, with which it could make text read otherwise than it is.
+ */
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Makes a stranger's text safe to show; it may span lines. */
 export function printable(text: string): string {

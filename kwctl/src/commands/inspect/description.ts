@@ -2,7 +2,7 @@ import { stringifyYaml } from '@portcullis/artifact';
 import { compareUtf8, jsonFrom, type PolicyMetadata } from '@portcullis/protocol';
 import { KwctlError } from '../../errors.ts';
 import { printable } from '../../output/log.ts';
-import { codeBlock, renderMarkdown } from './markdown.ts';
+import { codeBlock, renderMarkdown, widest } from './markdown.ts';
 
 const PREFIX = 'io.kubewarden.policy.';
 const USAGE = `${PREFIX}usage`;
@@ -83,9 +83,9 @@ function annotationRows(annotations: ReadonlyMap<string, string>): Row[] {
 
 /** Details and annotations share one column of keys; titles and the row between them are padded like any other. */
 function table(details: readonly Row[], annotations: readonly Row[]): string {
-  const rows: Row[] = [['Details', ''], ...details];
-  if (annotations.length > 0) rows.push(['', ''], ['Annotations', ''], ...annotations);
-  const width = Math.max(...rows.map(([key]) => key.length));
+  const titled: Row[] = annotations.length > 0 ? [['', ''], ['Annotations', ''], ...annotations] : [];
+  const rows: Row[] = [['Details', ''], ...details, ...titled];
+  const width = widest(rows.map(([key]) => key));
   return rows.flatMap((row) => rowLines(row, width)).join('');
 }
 

@@ -36,8 +36,15 @@ function renderFence(lines: readonly string[], at: number, fence: string): Block
 
 /** A block of code: all lines as wide as the longest. */
 export function codeBlock(lines: readonly string[]): string {
-  const width = Math.max(0, ...lines.map((line) => line.length));
+  const width = widest(lines);
   return lines.map((line) => `${line.padEnd(width)}\n`).join('');
+}
+
+/** Length of the longest text. There may be more of them than a call takes arguments: a stranger wrote them. */
+export function widest(texts: Iterable<string>): number {
+  let width = 0;
+  for (const text of texts) width = Math.max(width, text.length);
+  return width;
 }
 
 function renderLine(line: string, width: number): string {
@@ -100,9 +107,10 @@ function renderTable(lines: readonly string[], at: number): Block {
     );
   }
   const isRule = (row: readonly string[]): boolean => row.every((cell) => /^:?-+:?$/.test(cell));
-  const columns = Math.max(...rows.map((row) => row.length));
+  const columns = rows.reduce((most, row) => Math.max(most, row.length), 0);
+  const cells = rows.filter((row) => !isRule(row));
   const widths = Array.from({ length: columns }, (_, column) =>
-    Math.max(1, ...rows.filter((row) => !isRule(row)).map((row) => plain(row[column] ?? '').length)),
+    Math.max(1, widest(cells.map((row) => plain(row[column] ?? '')))),
   );
   const edge = ([left, middle, right]: readonly [string, string, string]): string =>
     `${left}${widths.map((width) => '─'.repeat(width)).join(middle)}${right}\n`;
