@@ -188,8 +188,9 @@ test('who must be alone gets a thread that empties, while others go on elsewhere
   const { pool, work } = await poolWith({ concurrency: 2, spareThreads: 0 });
   await pool.run(work('a'));
   await pool.run(work('l', { policyId: 'caught', timeoutMs: 60 }));
-  const answered = Promise.withResolvers<Uint8Array>();
-  const waiting = Array.from({ length: 12 }, () => pool.run(work('h:10', { hostCall: () => answered.promise })));
+  const answered = Promise.withResolvers<void>();
+  const hostCall = (): Promise<Uint8Array> => answered.promise.then(() => encodeUtf8('10'));
+  const waiting = Array.from({ length: 12 }, () => pool.run(work('h:10', { hostCall })));
   while (pool.stats.suspended < waiting.length) await sleep(5);
   const order: string[] = [];
   const alone = pool.run(work('a', { policyId: 'caught' })).then(() => order.push('alone'));
@@ -198,7 +199,7 @@ test('who must be alone gets a thread that empties, while others go on elsewhere
     order.push('other');
   }
   t.same(new Set(order), new Set(['other']), 'nobody had to wait for it');
-  answered.resolve(encodeUtf8('10'));
+  answered.resolve();
   await alone;
   t.equal((await Promise.all(waiting)).length, 12);
   t.match(pool.stats, { queued: 0, running: 0, suspended: 0, timeouts: 1 });
