@@ -2,12 +2,16 @@
 // Plain JavaScript, so that any Node.js can read it: an old one is told what it lacks instead of failing on syntax, and
 // a new one need not load its TypeScript support when everything else comes from the compile cache.
 import module from 'node:module';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 24 || (major === 24 && minor < 20)) {
   process.stderr.write(`Error: kwctl needs Node.js 24.20 or newer, this is ${process.versions.node}\n`);
   process.exitCode = 1;
 } else {
-  module.enableCompileCache();
+  // Not in the temporary folder, Node's default: others may write there, and compiled code is trusted.
+  const xdg = process.env['XDG_CACHE_HOME'] ?? '';
+  module.enableCompileCache(join(isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'portcullis', 'compiled'));
   await import('../src/main.ts');
 }

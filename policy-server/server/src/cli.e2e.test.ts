@@ -9,7 +9,7 @@ import { guestModule } from '@portcullis/testkit';
 import { test } from 'tap';
 import { runCommandLine } from './cli.ts';
 
-const MAIN = join(import.meta.dirname, 'main.ts');
+const MAIN = join(import.meta.dirname, '../bin/policy-server.js');
 const folder = await mkdtemp(join(tmpdir(), 'cli-'));
 const module = pathToFileURL(join(folder, 'rust.wasm')).href;
 await writeFile(join(folder, 'rust.wasm'), await guestModule('wapc-rust'));
@@ -251,8 +251,14 @@ test('FIX: a reader that stops reading is no reason for an error', async (t) => 
 });
 
 test('an older Node gets a message before anything else', async (t) => {
-  const text = await readFile(MAIN, 'utf8');
-  const beforeCheck = text.slice(0, text.indexOf('await run()'));
-  t.notMatch(beforeCheck, /^import /m, 'no import stands before the check');
-  t.match(beforeCheck, /needs Node 24\.20 or newer/);
+  const pretend = 'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.20.2"})';
+  const child = spawn(process.execPath, ['--import', pretend, MAIN, '--version'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const [code] = await once(child, 'close');
+  t.equal(code, 1);
+  t.equal(Buffer.concat(chunks).toString(), 'Error: policy-server needs Node.js 24.20 or newer, this is 20.20.2\n');
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type RunningProgram, freePort, startProgram, untilReady } from '../api-server/process.ts';
 
-const MAIN = join(import.meta.dirname, '../../../server/src/main.ts');
+const MAIN = join(import.meta.dirname, '../../../server/bin/policy-server.js');
 const READY_TIMEOUT_MS = 60_000;
 
 export interface PolicyServerOptions {
