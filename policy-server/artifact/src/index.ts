@@ -4,5 +4,6 @@ export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from '
 export { formatModuleLocation, parseModuleLocation, type ModuleLocation } from './location.ts';
 export { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';
 export { YamlError, YamlTagged, type YamlDocument, type YamlNode } from './yaml/node.ts';
+export { resolvePlainScalar } from './yaml/plain-scalar.ts';
 export { parseYaml, parseYamlDocuments, type YamlPath, type YamlReadOptions } from './yaml/reader.ts';
 export { stringifyYaml } from './yaml/writer.ts';

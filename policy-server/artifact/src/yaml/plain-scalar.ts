@@ -1,4 +1,4 @@
-import { JsonNumber, type JsonValue } from '@portcullis/protocol';
+import { JsonNumber } from '@portcullis/protocol';
 import { YamlError } from './node.ts';
 
 const NULLS = new Set(['', '~', 'null', 'Null', 'NULL']);
@@ -24,7 +24,7 @@ const MAX_DIGITS = 200;
  *
  * @throws YamlError for integers that fit 128 bits but not 64
  */
-export function resolvePlainScalar(text: string): JsonValue {
+export function resolvePlainScalar(text: string): null | boolean | string | JsonNumber {
   if (NULLS.has(text) || INFINITE_OR_NAN.test(text)) return null;
   if (TRUES.has(text)) return true;
   if (FALSES.has(text)) return false;
@@ -57,7 +57,7 @@ function parseInteger(text: string): bigint | undefined {
   }
 }
 
-function resolveFloat(value: number, text: string): JsonValue {
+function resolveFloat(value: number, text: string): string | JsonNumber {
   if (!Number.isFinite(value)) return text;
   const shortest = Object.is(value, -0) ? '-0' : String(value);
   return new JsonNumber(/[.e]/.test(shortest) ? shortest : `${shortest}.0`);

@@ -10,8 +10,8 @@ import {
   type Node,
   type Pair,
 } from 'yaml';
+import { resolvePlainScalar, YamlError } from '@portcullis/artifact';
 import type { Located, LocatedEntry, LocatedMap, Position, Problem } from './located.ts';
-import { jsonScalar } from './scalar.ts';
 
 const MAX_DEPTH = 127; // what a policy's JSON parser takes
 const MAX_ALIAS_VALUES = 100_000;
@@ -111,10 +111,20 @@ class DocumentReader {
     return { kind: 'scalar', position, value: isScalar(node) ? this.#scalar(node, offset) : null };
   }
 
-  #scalar(node: { value: unknown; source?: string; type?: string }, offset: number) {
-    const value = jsonScalar({ value: node.value, plain: node.type === 'PLAIN' ? node.source : undefined });
-    if (value === undefined) this.report(offset, `expected a value JSON can hold, got ${String(node.value)}`);
-    return value ?? null;
+  /** What the library took for text stays text, unless it is a number to those who write policies (`0b11`). */
+  #scalar({ value, source, type }: { value: unknown; source?: string; type?: string }, offset: number) {
+    if (typeof value === 'string' && type !== 'PLAIN') return value;
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      this.report(offset, `expected a value JSON can hold, got ${value}`);
+      return null;
+    }
+    try {
+      return resolvePlainScalar(source ?? String(value));
+    } catch (error) {
+      if (!(error instanceof YamlError)) throw error;
+      this.report(offset, error.message);
+      return null;
+    }
   }
 
   /** Kept: the library walks the whole document to find an anchor, and an alias may be followed thousands of times. */
