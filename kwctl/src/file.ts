@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { lstat, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { ArtifactError, fileErrorReason } from '@portcullis/artifact';
+import { ArtifactError, systemErrorText } from '@portcullis/artifact';
 
 /**
  * Reads a whole file of at most `maxBytes`. Pipes are files too: `kwctl run -s <(make-settings)` is how shells put
@@ -14,7 +14,7 @@ export async function readFile(path: string, maxBytes: number): Promise<Uint8Arr
   } catch (error) {
     const isTooLarge = error instanceof RangeError;
     const code = isTooLarge ? 'file-too-large' : 'file-unreadable';
-    const reason = isTooLarge ? error.message : fileErrorReason(error);
+    const reason = isTooLarge ? error.message : systemErrorText(error);
     throw new ArtifactError(code, `cannot read '${path}': ${reason}`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { ArtifactError } from './errors.ts';
+import { systemErrorText } from './system-error.ts';
 
 /** Reads a whole file that may be at most `maxBytes` long. */
 export type FileReader = (path: string, maxBytes: number) => Promise<Uint8Array>;
@@ -61,20 +62,6 @@ function tooLarge(path: string, maxBytes: number): ArtifactError {
   return new ArtifactError('file-too-large', `cannot read '${path}': it is larger than the limit of ${maxBytes} bytes`);
 }
 
-const REASONS = new Map([
-  ['ENOENT', 'No such file or directory (os error 2)'],
-  ['EACCES', 'Permission denied (os error 13)'],
-  ['ENOTDIR', 'Not a directory (os error 20)'],
-  ['EISDIR', 'Is a directory (os error 21)'],
-]);
-
-/** The operating system's words for why a path could not be used, without Node's framing. */
-export function fileErrorReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return (code === undefined ? undefined : REASONS.get(code)) ?? error.message;
-}
-
 function unreadable(path: string, error: unknown): ArtifactError {
-  return new ArtifactError('file-unreadable', `cannot read '${path}': ${fileErrorReason(error)}`, { cause: error });
+  return new ArtifactError('file-unreadable', `cannot read '${path}': ${systemErrorText(error)}`, { cause: error });
 }

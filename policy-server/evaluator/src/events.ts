@@ -1,8 +1,11 @@
-import { channel } from 'node:diagnostics_channel';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ExecutionMode } from '@portcullis/protocol';
 import type { GuestOperation } from './runtimes/runtime.ts';
 
-/** What is said on each channel; subscribe with `node:diagnostics_channel` under the name `portcullis:<key>`. */
+/**
+ * What is said on each channel. Listen with {@link onEvaluatorEvent}, or with `node:diagnostics_channel` under the name
+ * `portcullis:<key>`.
+ */
 export interface EvaluatorEvents {
   /** A module was compiled; once per digest and mode. */
   readonly prepared: {
@@ -61,6 +64,21 @@ export interface EvaluatorEvents {
 
 /** Says something on a channel; costs next to nothing while nobody listens. */
 export function publish<Name extends keyof EvaluatorEvents>(name: Name, event: EvaluatorEvents[Name]): void {
-  const target = channel(`portcullis:${name}`);
+  const target = channel(channelName(name));
   if (target.hasSubscribers) target.publish(event);
+}
+
+/** Listens on a channel until disposed. Evaluators of one process share their channels. */
+export function onEvaluatorEvent<Name extends keyof EvaluatorEvents>(
+  name: Name,
+  listener: (event: EvaluatorEvents[Name]) => void,
+): Disposable {
+  // The channel's name fixes the type of what is published on it.
+  const onMessage = (message: unknown): void => listener(message as EvaluatorEvents[Name]);
+  subscribe(channelName(name), onMessage);
+  return { [Symbol.dispose]: () => void unsubscribe(channelName(name), onMessage) };
+}
+
+function channelName(name: keyof EvaluatorEvents): string {
+  return `portcullis:${name}`;
 }

@@ -25,7 +25,7 @@ export type {
   PolicyRow,
   PolicyRunDefinition,
 } from './definitions.ts';
-export type { EvaluatorEvents } from './events.ts';
+export { onEvaluatorEvent, type EvaluatorEvents } from './events.ts';
 export { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS, type EvaluatorLimits } from './limits.ts';
 export type { PreparedModule } from './modules.ts';
 export { formatPolicyId, parsePolicyId, type PolicyId } from './policy-id.ts';

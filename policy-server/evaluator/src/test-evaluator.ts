@@ -1,8 +1,8 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeUtf8, encodeUtf8, parseCapabilityPatterns } from '@portcullis/protocol';
 import { obedientPolicy, type StartCode } from './fixtures/obedient-policy.ts';
 import {
+  onEvaluatorEvent,
   createEvaluator,
   type Evaluator,
   type EvaluatorEvents,
@@ -56,7 +56,6 @@ export function listen<Name extends keyof EvaluatorEvents>(
   name: Name,
 ): { events: EvaluatorEvents[Name][]; stop: () => void } {
   const events: EvaluatorEvents[Name][] = [];
-  const onMessage = (message: unknown): void => void events.push(message as EvaluatorEvents[Name]);
-  subscribe(`portcullis:${name}`, onMessage);
-  return { events, stop: () => void unsubscribe(`portcullis:${name}`, onMessage) };
+  const subscription = onEvaluatorEvent(name, (event) => void events.push(event));
+  return { events, stop: () => subscription[Symbol.dispose]() };
 }

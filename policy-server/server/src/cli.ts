@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
-import { KUBEWARDEN_VERSION } from '@portcullis/artifact';
+import { KUBEWARDEN_VERSION, systemErrorText } from '@portcullis/artifact';
 import { regoBuiltinNames } from '@portcullis/evaluator';
 import { parseCommandLine, type Command, type Environment } from './config/command-line.ts';
 import { loadConfig, logConfig } from './config/config.ts';
 import { helpMarkdown, helpText } from './config/help.ts';
-import { ServerError, systemErrorText } from './errors.ts';
+import { ServerError } from './errors.ts';
 import { formatPolicyTable } from './policy-table.ts';
 import { startServer } from './server.ts';
 import { createLog } from './telemetry/log.ts';

@@ -32,19 +32,3 @@ export class ServerError extends Error {
 export function describeError(error: unknown): string {
   return error instanceof Error ? error.message : `unexpected failure: ${JSON.stringify(error)}`;
 }
-
-const OS_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'No such file or directory (os error 2)',
-  EACCES: 'Permission denied (os error 13)',
-  ENOTDIR: 'Not a directory (os error 20)',
-  EISDIR: 'Is a directory (os error 21)',
-  EADDRINUSE: 'Address already in use (os error 98)',
-  EADDRNOTAVAIL: 'Cannot assign requested address (os error 99)',
-};
-
-/** The text operators and scripts know for a failed system call; other errors keep their own message. */
-export function systemErrorText(error: unknown): string {
-  if (!(error instanceof Error)) return describeError(error);
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return OS_ERRORS[code] ?? error.message;
-}

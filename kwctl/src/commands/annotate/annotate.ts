@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { fileErrorReason, KUBEWARDEN_VERSION } from '@portcullis/artifact';
+import { systemErrorText, KUBEWARDEN_VERSION } from '@portcullis/artifact';
 import {
   encodeUtf8,
   isRegoModule,
@@ -113,7 +113,7 @@ async function writeModule(path: string, bytes: Uint8Array): Promise<void> {
   try {
     await writeWholeFile(path, bytes);
   } catch (error) {
-    throw new KwctlError('file-unusable', `Error writing annotated policy to '${path}': ${fileErrorReason(error)}`, {
+    throw new KwctlError('file-unusable', `Error writing annotated policy to '${path}': ${systemErrorText(error)}`, {
       cause: error,
     });
   }

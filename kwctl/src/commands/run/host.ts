@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   createCapabilities,
   createDnsHandler,
@@ -12,9 +11,9 @@ import {
   type HostCalls,
   type PolicyLogEvent,
 } from '@portcullis/capabilities';
-import type { EvaluatorEvents } from '@portcullis/evaluator';
+import { onEvaluatorEvent } from '@portcullis/evaluator';
 import type { Log } from '../../output/log.ts';
-import { fileErrorReason } from '@portcullis/artifact';
+import { systemErrorText } from '@portcullis/artifact';
 import { writeWholeFile } from '../../file.ts';
 import { readText } from './input.ts';
 
@@ -30,6 +29,7 @@ export class PolicyHost {
   readonly #recordPath: string | undefined;
   readonly #recording = new RecordSession();
   readonly #recorded: readonly Exchange[] | undefined;
+  readonly #guestLogs: Disposable;
   #replay: ReplaySession | undefined;
   #calls: HostCalls;
 
@@ -38,7 +38,9 @@ export class PolicyHost {
     this.#recordPath = options.recordPath;
     this.#recorded = recorded;
     this.#calls = this.#createCalls();
-    subscribe(GUEST_LOGGED, this.#onGuestLogged);
+    this.#guestLogs = onEvaluatorEvent('guest-logged', ({ level, message, policyId }) =>
+      this.#log({ level, target: 'policy_log', message: message.trimEnd(), policyId }),
+    );
   }
 
   /** @throws KwctlError or CapabilityError when the session to replay cannot be used: before any policy runs */
@@ -80,7 +82,7 @@ export class PolicyHost {
   }
 
   [Symbol.dispose](): void {
-    unsubscribe(GUEST_LOGGED, this.#onGuestLogged);
+    this.#guestLogs[Symbol.dispose]();
   }
 
   async #save(path: string): Promise<void> {
@@ -89,7 +91,7 @@ export class PolicyHost {
       await writeWholeFile(path, formatSession(this.#recording.exchanges));
       this.#log({ level: 'info', target: TARGET, message: 'Context aware session saved to file', fields });
     } catch (error) {
-      const message = `Cannot save context aware session to file: ${fileErrorReason(error)}`;
+      const message = `Cannot save context aware session to file: ${systemErrorText(error)}`;
       this.#log({ level: 'error', target: TARGET, message, fields });
     }
   }
@@ -107,13 +109,6 @@ export class PolicyHost {
   #logPolicyEvent({ level, message, policyId, data }: PolicyLogEvent): void {
     this.#log({ level, target: 'policy_log', message, policyId, ...(data !== undefined && { fields: { data } }) });
   }
-
-  readonly #onGuestLogged = (event: unknown): void => {
-    // The channel is the evaluator's own: what comes over it has this type.
-    const { level, message, policyId } = event as EvaluatorEvents['guest-logged'];
-    this.#log({ level, target: 'policy_log', message: message.trimEnd(), policyId });
-  };
 }
 
 const TARGET = 'kwctl::callback_handler';
-const GUEST_LOGGED = 'portcullis:guest-logged';

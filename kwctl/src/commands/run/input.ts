@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { fileErrorReason } from '@portcullis/artifact';
+import { systemErrorText } from '@portcullis/artifact';
 import { decodeUtf8, JsonError, parseJson, Utf8Error, type JsonValue } from '@portcullis/protocol';
 import type { Environment } from '../../environment.ts';
 import { KwctlError, messageOf } from '../../errors.ts';
@@ -27,7 +27,7 @@ async function readStream(path: string, stream: AsyncIterable<Uint8Array>): Prom
   try {
     return await collect(stream, MAX_INPUT_BYTES);
   } catch (error) {
-    throw new KwctlError('file-unusable', `Error opening request file ${shown(path)}; ${fileErrorReason(error)}`, {
+    throw new KwctlError('file-unusable', `Error opening request file ${shown(path)}; ${systemErrorText(error)}`, {
       cause: error,
     });
   }

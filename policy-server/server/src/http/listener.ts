@@ -1,7 +1,8 @@
+import { systemErrorText } from '@portcullis/artifact';
 import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { ServerError, systemErrorText } from '../errors.ts';
+import { ServerError } from '../errors.ts';
 import { logFor, type Log, type TargetLog } from '../telemetry/log.ts';
 import { loadAuthorities, loadKeyPair, secureContextOptions, type TlsFiles, type TlsMaterial } from './tls/material.ts';
 import { certificateFields, TlsReloader } from './tls/reloader.ts';

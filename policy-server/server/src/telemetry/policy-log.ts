@@ -1,6 +1,5 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Denial, PolicyLog } from '@portcullis/capabilities';
-import type { EvaluatorEvents } from '@portcullis/evaluator';
+import { onEvaluatorEvent } from '@portcullis/evaluator';
 import { bounded } from './bounded.ts';
 import { logFor, type Log } from './log.ts';
 
@@ -37,7 +36,7 @@ export function createDenialLog(log: Log): (denial: Denial) => void {
 export function logEvaluatorEvents(log: Log): Disposable {
   const evaluator = logFor(log, 'policy_server::evaluator');
   const subscriptions = [
-    on('guest-logged', ({ policyId, uid, level, message }) => {
+    onEvaluatorEvent('guest-logged', ({ policyId, uid, level, message }) => {
       log.write({
         level,
         target: TARGET,
@@ -45,20 +44,12 @@ export function logEvaluatorEvents(log: Log): Disposable {
         fields: { policy_id: policyId, request_uid: uid },
       });
     }),
-    on('timed-out', ({ policyId, operation }) => {
+    onEvaluatorEvent('timed-out', ({ policyId, operation }) => {
       evaluator.warn('policy exceeded its execution time', { policy_id: policyId, operation });
     }),
-    on('thread-replaced', ({ policyId, reason, runAgain }) => {
+    onEvaluatorEvent('thread-replaced', ({ policyId, reason, runAgain }) => {
       evaluator.warn('worker thread replaced', { policy_id: policyId, reason, run_again: runAgain });
     }),
   ];
-  return { [Symbol.dispose]: () => subscriptions.forEach((end) => end()) };
-}
-
-function on<Name extends keyof EvaluatorEvents>(name: Name, listener: (event: EvaluatorEvents[Name]) => void) {
-  const channel = `portcullis:${String(name)}`;
-  // The channel's name fixes the type of what is published on it.
-  const onMessage = (message: unknown): void => listener(message as EvaluatorEvents[Name]);
-  subscribe(channel, onMessage);
-  return () => void unsubscribe(channel, onMessage);
+  return { [Symbol.dispose]: () => subscriptions.forEach((subscription) => subscription[Symbol.dispose]()) };
 }

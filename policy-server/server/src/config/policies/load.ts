@@ -1,5 +1,6 @@
+import { systemErrorText } from '@portcullis/artifact';
 import { readBounded } from '../../bounded-file.ts';
-import { ServerError, systemErrorText } from '../../errors.ts';
+import { ServerError } from '../../errors.ts';
 import type { PoliciesEntry } from './entry.ts';
 import type { Problem } from './located.ts';
 import { parsePolicies } from './policies.ts';

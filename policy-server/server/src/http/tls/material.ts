@@ -1,6 +1,7 @@
+import { systemErrorText } from '@portcullis/artifact';
 import type { SecureContextOptions } from 'node:tls';
 import { readBounded } from '../../bounded-file.ts';
-import { ServerError, systemErrorText } from '../../errors.ts';
+import { ServerError } from '../../errors.ts';
 import { parseAuthorities, parseKeyPair, type KeyPair } from './pem.ts';
 
 /** Where certificates and keys are; CA files present = clients must present a certificate (mTLS). */
