@@ -22,8 +22,3 @@ export class KwctlError extends Error {
     this.code = code;
   }
 }
-
-/** The message of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readMetadata, type PolicyMetadata } from '@portcullis/protocol';
+import { messageOf, readMetadata, type PolicyMetadata } from '@portcullis/protocol';
 import { ArtifactError } from './errors.ts';
 import { readFileBounded, type FileReader } from './file.ts';
 import { formatModuleLocation, type ModuleLocation } from './location.ts';
@@ -61,7 +61,7 @@ function metadataOf(location: string, bytes: Uint8Array): PolicyMetadata | undef
   try {
     return readMetadata(bytes);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new ArtifactError('metadata-invalid', `${detail} (${location})`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { formatImageReference, parseImageReference } from '@portcullis/protocol';
+import { messageOf, formatImageReference, parseImageReference } from '@portcullis/protocol';
 import { ArtifactError } from './errors.ts';
 
 /** Where a module comes from. */
@@ -45,7 +45,7 @@ function registryLocation(reference: string): ModuleLocation {
   try {
     return { scheme: 'registry', url: `registry://${formatImageReference(parseImageReference(reference))}` };
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new ArtifactError('location-invalid', `Invalid OCI image reference: ${detail} ('${reference}')`, {
       cause: error,
     });

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 /** Why a host call was not answered. */
 export type CapabilityErrorCode =
   | 'binding-unknown'
@@ -36,8 +37,4 @@ export function errorChain(error: unknown): string {
 
 function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

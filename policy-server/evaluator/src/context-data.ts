@@ -1,4 +1,11 @@
-import { type ContextAwareResource, encodeJson, type HostCall, jsonFrom, parseJson } from '@portcullis/protocol';
+import {
+  messageOf,
+  type ContextAwareResource,
+  encodeJson,
+  type HostCall,
+  jsonFrom,
+  parseJson,
+} from '@portcullis/protocol';
 import { abortedError, EvaluationError } from './errors.ts';
 import type { HostCallHandler, PolicyRun } from './evaluator.ts';
 import type { ResourceList } from './runtimes/runtime.ts';
@@ -38,7 +45,7 @@ export async function fetchContextData(
     return inventory === 'timed-out' ? { kind: 'timed-out' } : { kind: 'ready', input: { contextData: inventory } };
   } catch (error) {
     if (error instanceof EvaluationError) throw error;
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     return { kind: 'failed', message: `cannot perform a request via callback channel: ${problem}` };
   } finally {
     cut.abort();

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import type { AdmissionResponse, StatusCause } from '@portcullis/protocol';
 import { evaluateGroup, type MemberEvaluation } from './admission/group/group.ts';
 import type { GroupExpression } from './admission/group/expression/expression.ts';
@@ -217,7 +218,7 @@ function parseExpression({ expression, members }: GroupDefinition): GroupExpress
   try {
     return parseGroupExpression(expression, [...members.keys()]);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     throw new EvaluationError('expression-invalid', `error evaluating policy group expression: ${problem}`, {
       cause: error,
     });

@@ -2,6 +2,7 @@ export {
   CapabilityPatternError,
   ImageReferenceError,
   JsonError,
+  messageOf,
   ModuleError,
   Utf8Error,
   type ImageReferenceErrorCode,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { systemErrorText, KUBEWARDEN_VERSION } from '@portcullis/artifact';
 import {
+  messageOf,
   encodeUtf8,
   isRegoModule,
   METADATA_SECTION,
@@ -15,7 +16,7 @@ import {
 } from '@portcullis/protocol';
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import type { CommandContext } from '../../environment.ts';
-import { KwctlError, messageOf } from '../../errors.ts';
+import { KwctlError } from '../../errors.ts';
 import { readFile, writeWholeFile } from '../../file.ts';
 import type { Log } from '../../output/log.ts';
 import { scanCapabilities } from './capability-scan.ts';

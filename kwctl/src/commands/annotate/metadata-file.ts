@@ -1,6 +1,6 @@
 import { parseYaml, YamlError, type YamlPath } from '@portcullis/artifact';
-import { decodeUtf8, JsonError, metadataFrom, Utf8Error, type PolicyMetadata } from '@portcullis/protocol';
-import { KwctlError, messageOf } from '../../errors.ts';
+import { messageOf, decodeUtf8, JsonError, metadataFrom, Utf8Error, type PolicyMetadata } from '@portcullis/protocol';
+import { KwctlError } from '../../errors.ts';
 import { readFile } from '../../file.ts';
 
 const MAX_METADATA_BYTES = 4 * 2 ** 20;

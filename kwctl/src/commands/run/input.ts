@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { systemErrorText } from '@portcullis/artifact';
-import { decodeUtf8, JsonError, parseJson, Utf8Error, type JsonValue } from '@portcullis/protocol';
+import { messageOf, decodeUtf8, JsonError, parseJson, Utf8Error, type JsonValue } from '@portcullis/protocol';
 import type { Environment } from '../../environment.ts';
-import { KwctlError, messageOf } from '../../errors.ts';
+import { KwctlError } from '../../errors.ts';
 import { collect, readFile } from '../../file.ts';
 
 /** Requests, settings, policy resources and sessions are read whole; more than this is no such file. */

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import { parseYaml, stringifyYaml, type YamlNode } from '@portcullis/artifact';
 import type { JsonValue } from '@portcullis/protocol';
 import { CapabilityError } from '../errors.ts';
@@ -42,7 +43,7 @@ export function parseSession(text: string, name: string): Exchange[] {
     try {
       return exchangeFrom(item);
     } catch (error) {
-      throw invalid(`${name}: exchange ${index + 1}`, error instanceof Error ? error.message : String(error));
+      throw invalid(`${name}: exchange ${index + 1}`, messageOf(error));
     }
   });
 }
@@ -57,7 +58,7 @@ function readFile(text: string, name: string): JsonValue {
       textAt: (path) => (TEXT_PATHS.has(path.slice(1).join('.')) ? 'always' : 'never'),
     }).value;
   } catch (error) {
-    throw invalid(name, error instanceof Error ? error.message : String(error));
+    throw invalid(name, messageOf(error));
   }
 }
 
@@ -73,7 +74,7 @@ function requestFrom(text: string): CapabilityRequest {
   try {
     return parseRequest(text);
   } catch (error) {
-    throw new Error(`request: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`request: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import type { HostCall } from '@portcullis/protocol';
 import { publish } from '../events.ts';
 import type { Attempt } from './flight.ts';
@@ -77,7 +78,7 @@ export class HostDesk {
         message: `host call failed: the answer has ${size} bytes, at most ${most} are allowed`,
       };
     } catch (error) {
-      return { kind: 'failure', message: error instanceof Error ? error.message : String(error) };
+      return { kind: 'failure', message: messageOf(error) };
     }
   }
 }

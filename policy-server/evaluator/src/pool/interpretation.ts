@@ -1,4 +1,5 @@
 import {
+  messageOf,
   JsonError,
   parseJson,
   parseProtocolVersion,
@@ -55,8 +56,8 @@ function settingsResponse(answer: GuestAnswer, mode: ExecutionMode): SettingsVal
 
 /** The texts of policy servers, word for word. */
 function settingsGarbage(error: unknown, mode: ExecutionMode): string {
-  if (mode !== 'kubewarden-wapc') return `Cannot deserialize settings validation response: ${textOf(error)}`;
-  if (!(error instanceof JsonError)) return `error: ${textOf(error)}`;
+  if (mode !== 'kubewarden-wapc') return `Cannot deserialize settings validation response: ${messageOf(error)}`;
+  if (!(error instanceof JsonError)) return `error: ${messageOf(error)}`;
   const { detail, line, column } = error;
   return `error: InvalidResponseWithError(Error(${JSON.stringify(detail)}, line: ${line}, column: ${column}))`;
 }
@@ -68,11 +69,7 @@ function protocolVersion(answer: GuestAnswer): EvaluateOutcome {
   } catch (error) {
     return {
       kind: 'answer-invalid',
-      message: `cannot understand the protocol version of the policy: ${textOf(error)}`,
+      message: `cannot understand the protocol version of the policy: ${messageOf(error)}`,
     };
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

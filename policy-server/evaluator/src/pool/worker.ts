@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import type { CompiledPolicy, Evaluation, GuestHost, GuestLimits, Prepared } from '../runtimes/runtime.ts';
 import { runtimeFor } from '../runtimes/registry.ts';
 import { HostBridge } from './host-call.ts';
@@ -40,7 +41,7 @@ async function evaluate(task: EvaluateTask, { turns, limits, bridge }: OpenThrea
   try {
     ready = await prepare(task, limits);
   } catch (error) {
-    return { kind: 'not-prepared', message: textOf(error) };
+    return { kind: 'not-prepared', message: messageOf(error) };
   }
   if (!turns.start(task.seat, monotonicMs())) return { kind: 'abandoned' };
   const guest = bridge.seat(task.evaluationId, task.seat);
@@ -63,7 +64,7 @@ async function evaluateOnce(
   try {
     evaluation = await ready.begin(task.operation, host);
   } catch (error) {
-    return { kind: 'not-initialised', message: textOf(error) };
+    return { kind: 'not-initialised', message: messageOf(error) };
   }
   turns.begin(task.seat);
   try {
@@ -86,8 +87,4 @@ async function prepare({ moduleKey, compiled }: EvaluateTask, limits: GuestLimit
 async function prepareCompiled(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared> {
   const runtime = await runtimeFor(compiled.mode);
   return runtime.prepare(compiled, limits);
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 // Entry of the thread that transpiles one component and ends. See transpile.ts.
 import { parentPort, workerData } from 'node:worker_threads';
 import { transpileBytes } from '@bytecodealliance/jco-transpile';
@@ -21,7 +22,7 @@ async function transpile(component: Uint8Array): Promise<TranspileReply> {
     return { files: new Map(Object.entries(files)) };
   } catch (error) {
     // jco's generator throws plain strings and objects as well as errors.
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return { problem: messageOf(error) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import { Worker } from 'node:worker_threads';
 import { invalidComponent } from './errors.ts';
 
@@ -137,8 +138,4 @@ function textOf(files: ReadonlyMap<string, Uint8Array>, name: string): string {
   const bytes = files.get(name);
   if (bytes === undefined) throw invalidComponent(`the transpiler did not write ${name}`);
   return new TextDecoder().decode(bytes);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import { EvaluationError } from '../../errors.ts';
 import { capMemory } from '../../link/memory.ts';
 import type { CompiledPolicy, CompileOptions } from '../runtime.ts';
@@ -31,7 +32,7 @@ async function compileCapped(bytes: Uint8Array, maxPages: number): Promise<WebAs
     return await WebAssembly.compile(new Uint8Array(capMemory(bytes, maxPages)));
   } catch (error) {
     if (error instanceof EvaluationError) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new EvaluationError('module-invalid', `cannot compile the module: ${detail}`, { cause: error });
   }
 }

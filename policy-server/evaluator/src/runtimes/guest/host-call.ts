@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import { ABANDONMENT } from '../abandonment.ts';
 import type { HostCall } from '@portcullis/protocol';
 import type { Guest } from './guest.ts';
@@ -70,7 +71,7 @@ export class HostCalls {
       return { ok: true, bytes: await this.#guest.host.hostCall(call) };
     } catch (error) {
       if (error === ABANDONMENT) throw error;
-      return { ok: false, bytes: encoder.encode(error instanceof Error ? error.message : String(error)) };
+      return { ok: false, bytes: encoder.encode(messageOf(error)) };
     }
   }
 }

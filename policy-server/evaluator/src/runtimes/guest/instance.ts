@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import { EvaluationError } from '../../errors.ts';
 import type { Callable, Guest } from './guest.ts';
 
@@ -38,7 +39,7 @@ function problemOf(error: unknown): string {
   if (error instanceof WebAssembly.SuspendError) {
     return 'its start function waits for the host, which only exported functions may do (_initialize, _start)';
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** An exported function, if there is one of that name. */

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import { createContext, Script } from 'node:vm';
 import { EvaluationError } from '../../errors.ts';
 import { capMemory } from '../../link/memory.ts';
@@ -49,7 +50,7 @@ async function compileModule(bytes: Uint8Array, limits: GuestLimits): Promise<We
     return await WebAssembly.compile(new Uint8Array(capMemory(bytes, limits.memoryPages)));
   } catch (error) {
     if (error instanceof EvaluationError) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new EvaluationError('module-invalid', `cannot compile the module: ${detail}`, { cause: error });
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import { type Matcher, RE2JS } from 're2js';
 import type { RegoValue } from '../value.ts';
 import { type Builtin, type BuiltinContext, BuiltinError, checkSize, countOperand, stringOperand } from './builtin.ts';
@@ -47,7 +48,7 @@ function compile(pattern: string): RE2JS {
   try {
     compiled = RE2JS.compile(pattern);
   } catch (error) {
-    throw new BuiltinError(error instanceof Error ? error.message : String(error));
+    throw new BuiltinError(messageOf(error));
   }
   if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value ?? '');
   cache.set(pattern, compiled);

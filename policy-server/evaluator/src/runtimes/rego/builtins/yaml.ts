@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import {
   type Alias,
   type Document,
@@ -64,7 +65,7 @@ function readDocuments(text: string): Document.Parsed[] {
     return 'empty' in documents ? [] : documents;
   } catch (error) {
     if (error instanceof BuiltinError) throw error;
-    throw new BuiltinError(`yaml: ${error instanceof Error ? error.message : String(error)}`);
+    throw new BuiltinError(`yaml: ${messageOf(error)}`);
   }
 }
 
