@@ -60,15 +60,17 @@ export class Engine implements Evaluator {
     requireWhole('spareThreads', spareThreads, 0);
     this.#loadTimeoutMs = options.loadTimeoutMs ?? DEFAULT_LOAD_TIMEOUT_MS;
     requireWhole('loadTimeoutMs', this.#loadTimeoutMs, 1);
+    const { instances = 'reset' } = options;
     const { maxQueueLength, ...limits } = { ...DEFAULT_LIMITS, ...options.limits };
     this.#hostCalls = options.hostCalls;
     this.#nowMs = nowMs;
-    this.#modules = new Modules({ limits, cacheDir, nowMs });
+    this.#modules = new Modules({ limits, instances, cacheDir, nowMs });
     this.#pool = new EvaluationPool({
       concurrency: Math.min(workers, cores),
       spareThreads,
       maxQueueLength,
       limits,
+      instances,
       nowMs,
     });
   }

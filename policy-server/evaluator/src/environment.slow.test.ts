@@ -305,7 +305,7 @@ test('one namespace may be exempt: its requests are accepted unseen', async (t) 
 test('Rego policies are handed the objects they were granted, fetched by the evaluator itself', async (t) => {
   const policy = (mode: 'opa' | 'gatekeeper' | 'wasi', timeoutMs?: number): PolicyRun => ({
     policyId: 'p',
-    module: { sha256: '', mode, sizeBytes: 0 },
+    module: { sha256: '', mode, sizeBytes: 0, instances: { kind: 'reset' } },
     settings: encodeUtf8('{}'),
     timeoutMs,
     allowList: parseCapabilityPatterns([]),

@@ -13,6 +13,7 @@ import type { EvaluatorLimits } from './limits.ts';
 import type { PreparedModule } from './modules.ts';
 import type { RunOptions } from './pool/flights.ts';
 import type { PoolStats } from './pool/stats.ts';
+import type { InstanceMode } from './runtimes/runtime.ts';
 
 /**
  * Answers the host calls of guests. A rejection is told to the guest: its message is the text the guest sees.
@@ -41,6 +42,8 @@ export interface EvaluatorOptions {
    * but must not keep a server from starting. @default {@link DEFAULT_LOAD_TIMEOUT_MS}
    */
   readonly loadTimeoutMs?: number;
+  /** Whether used instances may be brought back to their image. @default 'reset' */
+  readonly instances?: InstanceMode;
   /** Keeps artefacts that are dear to make again, such as transpiled components. Default: nothing is kept on disk. */
   readonly cacheDir?: string;
   /** @default the cores of the machine */

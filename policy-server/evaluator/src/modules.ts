@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ExecutionMode } from '@portcullis/protocol';
 import { publish } from './events.ts';
 import { runtimeFor } from './runtimes/registry.ts';
-import type { CompiledPolicy, GuestLimits } from './runtimes/runtime.ts';
+import type { CompiledPolicy, GuestLimits, InstanceMode, InstanceReport } from './runtimes/runtime.ts';
 
 /** A module that is ready to run, in whatever number of policies. */
 export interface PreparedModule {
@@ -10,10 +10,13 @@ export interface PreparedModule {
   readonly sha256: string;
   readonly mode: ExecutionMode;
   readonly sizeBytes: number;
+  /** How its evaluations come to their image, as far as its bytes tell. */
+  readonly instances: InstanceReport;
 }
 
 export interface ModulesOptions {
   readonly limits: GuestLimits;
+  readonly instances: InstanceMode;
   readonly cacheDir: string | undefined;
   readonly nowMs: () => number;
 }
@@ -56,12 +59,17 @@ export class Modules {
   }
 
   async #compile(bytes: Uint8Array, mode: ExecutionMode, sha256: string): Promise<PreparedModule> {
-    const { limits, cacheDir, nowMs } = this.#options;
+    const { limits, instances, cacheDir, nowMs } = this.#options;
     const startedAtMs = nowMs();
     const runtime = await runtimeFor(mode);
-    const compiled = await runtime.compile(bytes, { mode, sha256, limits, cacheDir });
+    const compiled = await runtime.compile(bytes, { mode, sha256, limits, instances, cacheDir });
     this.#count++;
-    const module: PreparedModule = Object.freeze({ sha256, mode, sizeBytes: bytes.byteLength });
+    const module: PreparedModule = Object.freeze({
+      sha256,
+      mode,
+      sizeBytes: bytes.byteLength,
+      instances: compiled.instances,
+    });
     this.#compiled.set(module, compiled);
     publish('prepared', { sha256, mode, sizeBytes: bytes.byteLength, durationMs: nowMs() - startedAtMs });
     return module;

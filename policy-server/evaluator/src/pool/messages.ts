@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionResponse, ExecutionMode, HostCall, SettingsValidationResponse } from '@portcullis/protocol';
-import type { CompiledPolicy, GuestInput, GuestLimits, GuestOperation } from '../runtimes/runtime.ts';
+import type { CompiledPolicy, GuestInput, GuestLimits, GuestOperation, InstanceMode } from '../runtimes/runtime.ts';
 
 // Every message between the main thread and a worker thread. Tasks and their outcomes travel through the pool; what happens in the
 // middle of an evaluation travels over a channel of the thread's own.
@@ -9,8 +9,10 @@ import type { CompiledPolicy, GuestInput, GuestLimits, GuestOperation } from '..
 export interface OpenTask {
   readonly kind: 'open';
   readonly port: MessagePort;
-  readonly turns: SharedArrayBuffer;
+  /** Where the turns are written down, see `Turns`. */
+  readonly control: WebAssembly.Memory;
   readonly limits: GuestLimits;
+  readonly instances: InstanceMode;
 }
 
 /** Main → worker, as a task: one attempt at one evaluation. */

@@ -40,7 +40,7 @@ test('an evaluation is resumed or abandoned, never both', (t) => {
   t.notOk(turns.hasBegun(3));
   turns.begin(3);
   t.ok(turns.hasBegun(3));
-  const other = new Turns(turns.buffer);
+  const other = new Turns(turns.control);
   t.ok(other.hasBegun(3), 'both threads see the same');
   other.finish(3);
   t.equal(turns.state(3, 0), 'not-started');
@@ -122,7 +122,7 @@ test('a suspect policy is cleared by ten evaluations that behave', (t) => {
 
 /** Pools with the obedient policy, and one that ends its thread: compiled code as no compiler of ours would make it. */
 async function poolWith(options: { concurrency: number; spareThreads: number }) {
-  const modules = new Modules({ limits: LIMITS, cacheDir: undefined, nowMs: monotonicMs });
+  const modules = new Modules({ limits: LIMITS, instances: 'reset', cacheDir: undefined, nowMs: monotonicMs });
   const module = await modules.prepare(await obedientPolicy(), 'kubewarden-wapc');
   const compiled = modules.compiled(module);
   if (compiled === undefined) throw new Error('the module was not compiled');
@@ -130,9 +130,17 @@ async function poolWith(options: { concurrency: number; spareThreads: number }) 
     mode: 'component',
     sha256: '0'.repeat(64),
     modules: [],
+    plans: [],
+    instances: { kind: 'reset' },
     glue: 'function instantiate() { TextDecoder.constructor("return process")().exit(3); }',
   };
-  const pool = new EvaluationPool({ ...options, maxQueueLength: 100, limits: LIMITS, nowMs: monotonicMs });
+  const pool = new EvaluationPool({
+    ...options,
+    maxQueueLength: 100,
+    limits: LIMITS,
+    instances: 'reset',
+    nowMs: monotonicMs,
+  });
   const work = (request: string, more: Partial<Work> = {}): Work => ({
     policyId: 'obedient',
     moduleKey: moduleKey(module),
@@ -173,6 +181,8 @@ test('a module that a thread cannot make ready is refused, every time', async (t
     mode: 'component',
     sha256: '1'.repeat(64),
     modules: [],
+    plans: [],
+    instances: { kind: 'reset' },
     glue: 'not even JavaScript',
   };
   for (const _ of [1, 2]) {

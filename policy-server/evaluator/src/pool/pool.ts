@@ -1,6 +1,6 @@
 import { abortedError, closedError, EvaluationError } from '../errors.ts';
 import { publish } from '../events.ts';
-import type { GuestLimits } from '../runtimes/runtime.ts';
+import type { GuestLimits, InstanceMode } from '../runtimes/runtime.ts';
 import { armDeadline, armUnwinding, type Verdicts, watchThread } from './deadline.ts';
 import { type Attempt, type Flight, leave, newAttempt, quieten, type Work, type WorkOutcome } from './flight.ts';
 import { type FlightEnds, Flights, type RunOptions } from './flights.ts';
@@ -21,6 +21,7 @@ export interface PoolOptions {
   readonly spareThreads: number;
   readonly maxQueueLength: number;
   readonly limits: GuestLimits;
+  readonly instances: InstanceMode;
   readonly nowMs: () => number;
 }
 
@@ -132,6 +133,7 @@ export class EvaluationPool {
     return new Threads({
       count: this.#options.concurrency + this.#options.spareThreads,
       limits: this.#options.limits,
+      instances: this.#options.instances,
       onReady: () => this.#pump(),
       onMessage: (thread, message) => this.#onMessage(thread, message),
       onExhausted: (error) => this.#onExhausted(error),

@@ -1,6 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina, type PiscinaTask, queueOptionsSymbol } from 'piscina';
-import type { GuestLimits } from '../runtimes/runtime.ts';
+import type { GuestLimits, InstanceMode } from '../runtimes/runtime.ts';
 import type { Attempt } from './flight.ts';
 import type { EvaluateOutcome, EvaluateTask, MessageToHost, ThreadTask } from './messages.ts';
 import { SEATS_PER_THREAD } from './turns.ts';
@@ -11,6 +11,7 @@ const WORKER = new URL('./worker.ts', import.meta.url).href;
 export interface ThreadsOptions {
   readonly count: number;
   readonly limits: GuestLimits;
+  readonly instances: InstanceMode;
   readonly onReady: () => void;
   readonly onMessage: (thread: Thread, message: MessageToHost) => void;
   /** No thread is left and none will come. */
@@ -98,8 +99,9 @@ export class Threads {
     const task: ThreadTask = {
       kind: 'open',
       port: port2,
-      turns: thread.turns.buffer,
+      control: thread.turns.control,
       limits: this.#options.limits,
+      instances: this.#options.instances,
     };
     // Its declaration asks for the wrong type: the one of `structuredClone`'s options.
     const transfer: object = { transferList: [port2] };

@@ -1,6 +1,9 @@
 /** How many evaluations may be seated on one thread: one on the processor, the others waiting for the host. */
 export const SEATS_PER_THREAD = 32;
 
+/** The tables begin on a cache line of their own: guests read the first one all the time. */
+const TABLES_AT = 64;
+
 const NOT_STARTED = 0;
 const ABANDONED = -2;
 const UNWINDING = -1;
@@ -21,16 +24,18 @@ export type SeatState = 'not-started' | 'on-thread' | 'waiting-for-host' | 'wait
  * of answers. Abandoning and resuming are compare-and-swap, so an evaluation is never both.
  */
 export class Turns {
-  readonly buffer: SharedArrayBuffer;
+  /** One shared page. Bit 0 of its first word stops the guest that is on the thread, see `ThreadContext.control`. */
+  readonly control: WebAssembly.Memory;
   readonly #startedAtMs: Float64Array;
   readonly #turns: Int32Array;
   readonly #begun: Int32Array;
 
-  constructor(buffer = new SharedArrayBuffer(SEATS_PER_THREAD * 16)) {
-    this.buffer = buffer;
-    this.#startedAtMs = new Float64Array(buffer, 0, SEATS_PER_THREAD);
-    this.#turns = new Int32Array(buffer, SEATS_PER_THREAD * 8, SEATS_PER_THREAD);
-    this.#begun = new Int32Array(buffer, SEATS_PER_THREAD * 12, SEATS_PER_THREAD);
+  constructor(control = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true })) {
+    this.control = control;
+    const { buffer } = control;
+    this.#startedAtMs = new Float64Array(buffer, TABLES_AT, SEATS_PER_THREAD);
+    this.#turns = new Int32Array(buffer, TABLES_AT + SEATS_PER_THREAD * 8, SEATS_PER_THREAD);
+    this.#begun = new Int32Array(buffer, TABLES_AT + SEATS_PER_THREAD * 12, SEATS_PER_THREAD);
   }
 
   /** Main thread: makes a free seat ready for the next evaluation. */

@@ -1,5 +1,5 @@
 import { messageOf } from '@portcullis/protocol';
-import type { CompiledPolicy, Evaluation, GuestHost, GuestLimits, Prepared } from '../runtimes/runtime.ts';
+import type { CompiledPolicy, Evaluation, GuestHost, Prepared, ThreadContext } from '../runtimes/runtime.ts';
 import { runtimeFor } from '../runtimes/registry.ts';
 import { HostBridge } from './host-call.ts';
 import { interpretAnswer } from './interpretation.ts';
@@ -10,7 +10,7 @@ import { Turns, monotonicMs } from './turns.ts';
 
 interface OpenThread {
   readonly turns: Turns;
-  readonly limits: GuestLimits;
+  readonly context: ThreadContext;
   readonly bridge: HostBridge;
 }
 
@@ -26,9 +26,9 @@ export async function run(task: ThreadTask): Promise<EvaluateOutcome | undefined
   return undefined;
 }
 
-function open({ port, turns: buffer, limits }: OpenTask): OpenThread {
-  const turns = new Turns(buffer);
-  return { turns, limits, bridge: new HostBridge(port, turns) };
+function open({ port, control, limits, instances }: OpenTask): OpenThread {
+  const turns = new Turns(control);
+  return { turns, context: { limits, control, instances }, bridge: new HostBridge(port, turns) };
 }
 
 function opened(): OpenThread {
@@ -36,10 +36,10 @@ function opened(): OpenThread {
   return thread;
 }
 
-async function evaluate(task: EvaluateTask, { turns, limits, bridge }: OpenThread): Promise<EvaluateOutcome> {
+async function evaluate(task: EvaluateTask, { turns, context, bridge }: OpenThread): Promise<EvaluateOutcome> {
   let ready: Prepared;
   try {
-    ready = await prepare(task, limits);
+    ready = await prepare(task, context);
   } catch (error) {
     return { kind: 'not-prepared', message: messageOf(error) };
   }
@@ -74,17 +74,17 @@ async function evaluateOnce(
   }
 }
 
-async function prepare({ moduleKey, compiled }: EvaluateTask, limits: GuestLimits): Promise<Prepared> {
+async function prepare({ moduleKey, compiled }: EvaluateTask, context: ThreadContext): Promise<Prepared> {
   const known = prepared.get(moduleKey);
   if (known !== undefined) return known;
   if (compiled === undefined) throw new Error('the thread was never given this module');
-  const flight = prepareCompiled(compiled, limits);
+  const flight = prepareCompiled(compiled, context);
   prepared.set(moduleKey, flight);
   flight.catch(() => prepared.delete(moduleKey));
   return flight;
 }
 
-async function prepareCompiled(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared> {
+async function prepareCompiled(compiled: CompiledPolicy, context: ThreadContext): Promise<Prepared> {
   const runtime = await runtimeFor(compiled.mode);
-  return runtime.prepare(compiled, limits);
+  return runtime.prepare(compiled, context);
 }

@@ -1,4 +1,5 @@
 import type { ContextAwareResource, ExecutionMode, HostCall } from '@portcullis/protocol';
+import type { LinkPlan } from '../link/plan.ts';
 
 /**
  * The one interface all runtimes implement.
@@ -6,21 +7,42 @@ import type { ContextAwareResource, ExecutionMode, HostCall } from '@portcullis/
  * A module lives in three steps. `compile` runs once per digest, on the main thread, and yields something every worker
  * thread can be given without compiling again. `prepare` runs once per digest and thread. `begin` runs for every
  * evaluation and hands out an evaluator that stands **at its image**: start code has run, no request has been seen.
- * Today `begin` makes a new instance; whoever makes evaluations cheaper replaces that one step and nothing else.
+ * Whether that instance is new or was brought back to its image is the runtime's affair: nobody can tell them apart.
  */
 export interface Runtime {
   readonly modes: readonly ExecutionMode[];
   /** Main thread, once per digest. Refuses what could not run: unknown imports, missing exports, missing builtins. */
   compile(bytes: Uint8Array, options: CompileOptions): Promise<CompiledPolicy>;
   /** Worker thread, once per digest and thread. */
-  prepare(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared>;
+  prepare(compiled: CompiledPolicy, thread: ThreadContext): Promise<Prepared>;
 }
+
+/** What all guests of one worker thread share. */
+export interface ThreadContext {
+  readonly limits: GuestLimits;
+  /** One shared page; linked modules look at bit 0 of its first word and trap when it is set. */
+  readonly control: WebAssembly.Memory;
+  readonly instances: InstanceMode;
+}
+
+/** `reset` = used instances are brought back to their image wherever that is proven to be the same; `fresh` = never. */
+export type InstanceMode = 'fresh' | 'reset';
+
+/** How the evaluations of a module come to their image, and why not by a reset. */
+export type InstanceReport =
+  | { readonly kind: 'reset' }
+  | {
+      readonly kind: 'fresh';
+      /** For people: `its code writes to a table`. */
+      readonly reason: string;
+    };
 
 export interface CompileOptions {
   readonly mode: ExecutionMode;
   /** sha256 of `bytes`, lower-case hex: the key of every cache. */
   readonly sha256: string;
   readonly limits: GuestLimits;
+  readonly instances: InstanceMode;
   /** Folder for artefacts that are dear to make again; `undefined` = keep nothing on disk. */
   readonly cacheDir: string | undefined;
 }
@@ -42,11 +64,17 @@ export interface CompiledPolicy {
   readonly sha256: string;
   /** The policy itself, or the core modules of a component in the order its glue names them. */
   readonly modules: readonly WebAssembly.Module[];
+  /** What was done to each of them. */
+  readonly plans: readonly LinkPlan[];
+  /** What the plans promise; a thread that finds out more says so in `Prepared.instances`. */
+  readonly instances: InstanceReport;
   /** JavaScript glue of a component. */
   readonly glue?: string;
 }
 
 export interface Prepared {
+  /** How evaluations come to their image here, as far as is known by now. */
+  readonly instances: InstanceReport;
   /** A fresh evaluator at its image. Rejects with an `EvaluationError` when start code fails. */
   begin(operation: GuestOperation, host: GuestHost): Promise<Evaluation>;
 }

@@ -7,6 +7,7 @@ import type { HostCall } from '@portcullis/protocol';
 import { guestModule } from '@portcullis/testkit';
 import { test } from 'tap';
 import type { CompiledPolicy, GuestAnswer, GuestHost, GuestLimits, GuestOperation, Prepared } from '../runtime.ts';
+import { testThread } from '../guest/test-evaluation.ts';
 import { componentCache } from './cache.ts';
 import { componentRuntime } from './prepare.ts';
 import { JCO_TRANSPILE_VERSION, WORLD } from './world.ts';
@@ -15,13 +16,20 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 const limits: GuestLimits = { memoryPages: 1024, maxOutputBytes: 1 << 20, maxHostCallBytes: 1 << 16, maxHostCalls: 20 };
+const thread = testThread(limits);
 const guest = await guestModule('component');
 const compiled = await compile(guest);
-const prepared = await componentRuntime.prepare(compiled, limits);
+const prepared = await componentRuntime.prepare(compiled, thread);
 
 function compile(bytes: Uint8Array, cacheDir?: string, memoryPages = limits.memoryPages): Promise<CompiledPolicy> {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return componentRuntime.compile(bytes, { mode: 'component', sha256, limits: { ...limits, memoryPages }, cacheDir });
+  return componentRuntime.compile(bytes, {
+    mode: 'component',
+    sha256,
+    limits: { ...limits, memoryPages },
+    instances: 'reset',
+    cacheDir,
+  });
 }
 
 /** A host that answers with what it was asked, or does what the test says. */
@@ -237,7 +245,7 @@ test('all memories of a component together stay within the limit', async (t) => 
   const bytes = Uint8Array.from(await parse(two));
   const grown = async (pages: number): Promise<string> => {
     const answer = await run({
-      policy: await componentRuntime.prepare(await compile(bytes, undefined, pages), limits),
+      policy: await componentRuntime.prepare(await compile(bytes, undefined, pages), thread),
     });
     return answer.kind === 'response' ? decoder.decode(answer.bytes) : answer.message;
   };
@@ -289,6 +297,6 @@ test('versions that caches depend on are those in use', async (t) => {
 
 test('compiled components can be posted to other threads', async (t) => {
   const copy = structuredClone(compiled);
-  const policy = await componentRuntime.prepare(copy, limits);
+  const policy = await componentRuntime.prepare(copy, thread);
   t.same(json(await run({ policy })), { accepted: true });
 });

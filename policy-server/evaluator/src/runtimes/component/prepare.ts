@@ -19,13 +19,16 @@ export const componentRuntime: Runtime = {
     requirePolicyWorld(inspectComponent(bytes));
     const transpiled = await transpileOnce(bytes, options);
     const modules = await Promise.all(capMemories(transpiled, options.limits.memoryPages).map(compileCoreModule));
-    return { mode: options.mode, sha256: options.sha256, modules, glue: transpiled.glue };
+    const { mode, sha256 } = options;
+    const reason = 'a component keeps state outside of its memories';
+    const plans = modules.map(() => ({ unlinked: reason, globals: [], image: { covered: false, reason } }) as const);
+    return { mode, sha256, modules, plans, instances: { kind: 'fresh', reason }, glue: transpiled.glue };
   },
 
-  async prepare({ glue, modules, sha256 }, limits): Promise<Prepared> {
+  async prepare({ glue, modules, sha256, instances }, { limits }): Promise<Prepared> {
     if (glue === undefined) throw invalidComponent('the compiled component has no glue');
     const instantiate = loadGlue(glue, modules, `component-${sha256.slice(0, 12)}`);
-    return { begin: (operation, host) => beginEvaluation(instantiate, limits, operation, host) };
+    return { instances, begin: (operation, host) => beginEvaluation(instantiate, limits, operation, host) };
   },
 };
 

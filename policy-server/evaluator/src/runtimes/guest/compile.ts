@@ -1,7 +1,8 @@
 import { messageOf } from '@portcullis/protocol';
 import { EvaluationError } from '../../errors.ts';
-import { capMemory } from '../../link/memory.ts';
-import type { CompiledPolicy, CompileOptions } from '../runtime.ts';
+import { linkOnce } from '../../link/link.ts';
+import type { LinkPlan } from '../../link/plan.ts';
+import type { CompiledPolicy, CompileOptions, InstanceMode, InstanceReport } from '../runtime.ts';
 import { checkImports, type Offer } from './offer.ts';
 
 /** An export a guest must have, and what to say when it has not. */
@@ -17,19 +18,35 @@ export async function compileGuest(
   options: CompileOptions,
   contract: { readonly offer: Offer; readonly exports: readonly RequiredExport[] },
 ): Promise<CompiledPolicy> {
-  const module = await compileCapped(bytes, options.limits.memoryPages);
+  const { module, plan } = await compileLinked(bytes, options);
   const exported = WebAssembly.Module.exports(module);
   for (const { name, kind, otherwise } of contract.exports) {
     if (!exported.some((each) => each.name === name && each.kind === kind))
       throw new EvaluationError('module-invalid', otherwise);
   }
   checkImports(module, bytes, contract.offer);
-  return { mode: options.mode, sha256: options.sha256, modules: [module] };
+  const { mode, sha256, instances } = options;
+  return { mode, sha256, modules: [module], plans: [plan], instances: reportOf(plan, instances) };
 }
 
-async function compileCapped(bytes: Uint8Array, maxPages: number): Promise<WebAssembly.Module> {
+/** What a plan promises under a mode. */
+export function reportOf({ image }: LinkPlan, mode: InstanceMode): InstanceReport {
+  if (mode === 'fresh') return { kind: 'fresh', reason: 'asked for' };
+  return image.covered ? { kind: 'reset' } : { kind: 'fresh', reason: image.reason };
+}
+
+/**
+ * Links and compiles a core module.
+ *
+ * @throws EvaluationError `module-invalid`
+ */
+export async function compileLinked(
+  bytes: Uint8Array,
+  { limits, sha256, cacheDir }: CompileOptions,
+): Promise<{ readonly module: WebAssembly.Module; readonly plan: LinkPlan }> {
   try {
-    return await WebAssembly.compile(new Uint8Array(capMemory(bytes, maxPages)));
+    const linked = await linkOnce(bytes, { maxPages: limits.memoryPages, memory: 'import', sha256, cacheDir });
+    return { module: await WebAssembly.compile(linked.bytes), plan: linked.plan };
   } catch (error) {
     if (error instanceof EvaluationError) throw error;
     const detail = messageOf(error);

@@ -1,6 +1,14 @@
 import type { ExecutionMode } from '@portcullis/protocol';
 import type { Test } from 'tap';
-import type { GuestAnswer, GuestLimits, GuestOperation, Prepared, Runtime } from '../runtime.ts';
+import type {
+  GuestAnswer,
+  GuestLimits,
+  GuestOperation,
+  InstanceMode,
+  Prepared,
+  Runtime,
+  ThreadContext,
+} from '../runtime.ts';
 import { FakeHost, inputOf, TEST_LIMITS } from './fake-host.ts';
 
 /** What a test asks of a guest: by default to validate a request that is nothing but a uid. */
@@ -18,9 +26,15 @@ export async function prepareForTest(
   bytes: Uint8Array,
   limits: Partial<GuestLimits> = {},
 ): Promise<Prepared> {
-  const all = { ...TEST_LIMITS, ...limits };
-  const compiled = await runtime.compile(bytes, { mode, sha256: '0', limits: all, cacheDir: undefined });
-  return runtime.prepare(structuredClone(compiled), all);
+  const thread = testThread(limits);
+  const compiled = await runtime.compile(bytes, { mode, sha256: '0', ...thread, cacheDir: undefined });
+  return runtime.prepare(structuredClone(compiled), thread);
+}
+
+/** A thread nobody else is on. */
+export function testThread(limits: Partial<GuestLimits> = {}, instances: InstanceMode = 'reset'): ThreadContext {
+  const control = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  return { limits: { ...TEST_LIMITS, ...limits }, control, instances };
 }
 
 /** One evaluation, from its begin to its end, and its answer as text. */

@@ -2,6 +2,7 @@ import { test } from 'tap';
 import { guestModule, missingTool, watModule } from '@portcullis/testkit';
 import { EvaluationError } from '../../errors.ts';
 import { FakeHost, inputOf, TEST_LIMITS } from '../guest/fake-host.ts';
+import { testThread } from '../guest/test-evaluation.ts';
 import type { GuestAnswer, GuestInput, GuestLimits, GuestOperation, Prepared } from '../runtime.ts';
 import { opaBuild } from './fixtures/opa-build.ts';
 import { regoRuntime } from './prepare.ts';
@@ -12,8 +13,9 @@ const LIMITS: GuestLimits = { ...TEST_LIMITS, maxOutputBytes: 65_536, maxHostCal
 const FAILED = 'internal server error: wasm engine error: error invoking opa_eval function: ';
 
 async function load(bytes: Uint8Array, mode: RegoMode = 'opa', limits = LIMITS): Promise<Prepared> {
-  const compiled = await regoRuntime.compile(bytes, { mode, sha256: '0'.repeat(64), limits, cacheDir: undefined });
-  return regoRuntime.prepare(structuredClone(compiled), limits);
+  const thread = testThread(limits);
+  const compiled = await regoRuntime.compile(bytes, { mode, sha256: '0'.repeat(64), ...thread, cacheDir: undefined });
+  return regoRuntime.prepare(structuredClone(compiled), thread);
 }
 
 async function ask(policy: Prepared, input: GuestInput, host = new FakeHost()): Promise<GuestAnswer> {

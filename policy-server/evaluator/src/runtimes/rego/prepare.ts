@@ -1,8 +1,6 @@
-import { messageOf } from '@portcullis/protocol';
 import { createContext, Script } from 'node:vm';
 import { EvaluationError } from '../../errors.ts';
-import { capMemory } from '../../link/memory.ts';
-import { coreModule } from '../guest/compile.ts';
+import { compileLinked, coreModule, reportOf } from '../guest/compile.ts';
 import type {
   CompiledPolicy,
   CompileOptions,
@@ -14,6 +12,7 @@ import type {
   GuestOperation,
   Prepared,
   Runtime,
+  ThreadContext,
 } from '../runtime.ts';
 import { missingExports, unknownImports } from './abi.ts';
 import { BUILTINS } from './builtins/table.ts';
@@ -28,8 +27,9 @@ const PROBE_TIMEOUT_MS = 2_000;
 /** Policies in Rego, built by `opa build -t wasm`, in the shape of OPA or of Gatekeeper. */
 export const regoRuntime: Runtime = { modes: ['opa', 'gatekeeper'], compile, prepare };
 
-async function compile(bytes: Uint8Array, { mode, sha256, limits }: CompileOptions): Promise<CompiledPolicy> {
-  const module = await compileModule(bytes, limits);
+async function compile(bytes: Uint8Array, options: CompileOptions): Promise<CompiledPolicy> {
+  const { mode, sha256, limits, instances } = options;
+  const { module, plan } = await compileLinked(bytes, options);
   const missing = missingExports(module);
   if (missing.length > 0) {
     throw new EvaluationError(
@@ -42,17 +42,7 @@ async function compile(bytes: Uint8Array, { mode, sha256, limits }: CompileOptio
     throw new EvaluationError('import-unknown', `no Rego policy is offered the import ${unknown.join(', ')}`);
   }
   refuseMissingBuiltins(probe(module, limits));
-  return { mode, sha256, modules: [module] };
-}
-
-async function compileModule(bytes: Uint8Array, limits: GuestLimits): Promise<WebAssembly.Module> {
-  try {
-    return await WebAssembly.compile(new Uint8Array(capMemory(bytes, limits.memoryPages)));
-  } catch (error) {
-    if (error instanceof EvaluationError) throw error;
-    const detail = messageOf(error);
-    throw new EvaluationError('module-invalid', `cannot compile the module: ${detail}`, { cause: error });
-  }
+  return { mode, sha256, modules: [module], plans: [plan], instances: reportOf(plan, instances) };
 }
 
 /** What a module needs is known only to an instance. A hostile one must not hang the thread: the time is limited. */
@@ -94,10 +84,11 @@ function initialisationFailed(error: unknown, limits: GuestLimits): EvaluationEr
   });
 }
 
-async function prepare(compiled: CompiledPolicy, limits: GuestLimits): Promise<Prepared> {
+async function prepare(compiled: CompiledPolicy, { limits }: ThreadContext): Promise<Prepared> {
   const rego = new RegoModule(coreModule(compiled), limits);
   const { mode } = compiled;
   return {
+    instances: compiled.instances,
     async begin(operation, host) {
       try {
         return new RegoEvaluation(rego.instantiate(host), {

@@ -13,9 +13,9 @@ const EXPORTS = [
 export const wapcRuntime: Runtime = {
   modes: ['kubewarden-wapc'],
   compile: (bytes, options) => compileGuest(bytes, options, { offer: WAPC_OFFER, exports: EXPORTS }),
-  async prepare(compiled, limits) {
+  async prepare(compiled, { limits }) {
     const module = coreModule(compiled);
     const source: WapcModule = { module, imports: WebAssembly.Module.imports(module), limits };
-    return { begin: (operation, host) => WapcInstance.atImage(source, operation, host) };
+    return { instances: compiled.instances, begin: (operation, host) => WapcInstance.atImage(source, operation, host) };
   },
 };

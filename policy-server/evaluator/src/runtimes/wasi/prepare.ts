@@ -13,9 +13,9 @@ const EXPORTS = [
 export const wasiRuntime: Runtime = {
   modes: ['wasi'],
   compile: (bytes, options) => compileGuest(bytes, options, { offer: WASI_OFFER, exports: EXPORTS }),
-  async prepare(compiled, limits) {
+  async prepare(compiled, { limits }) {
     const module = coreModule(compiled);
     const source: WasiModule = { module, imports: WebAssembly.Module.imports(module), limits };
-    return { begin: (operation, host) => WasiInstance.atImage(source, operation, host) };
+    return { instances: compiled.instances, begin: (operation, host) => WasiInstance.atImage(source, operation, host) };
   },
 };
