@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Bench } from './bench.ts';
 import { median, spread } from './statistics.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -17,7 +18,12 @@ async function cpuMs(command: readonly string[]): Promise<number> {
 }
 
 /** Start-up of `kwctl --version` beside a Node that does nothing: what is ours and what is the runtime's. */
-export async function startup(print: (line: string) => void): Promise<void> {
+export const startup: Bench = {
+  summary: 'start-up of kwctl against a Node that does nothing',
+  run: ({ print }) => measure(print),
+};
+
+async function measure(print: (line: string) => void): Promise<void> {
   const bare = [process.execPath, '-e', '0'];
   const kwctl = [process.execPath, join(ROOT, 'kwctl/bin/kwctl.js'), '--version'];
   const samples = { bare: [] as number[], kwctl: [] as number[] };
