@@ -1,5 +1,6 @@
 import type { ContextAwareResource, ExecutionMode, HostCall } from '@portcullis/protocol';
 import type { LinkPlan } from '../link/plan.ts';
+import type { InstancePoolOptions } from './guest/instance-pool.ts';
 
 /**
  * The one interface all runtimes implement.
@@ -23,6 +24,8 @@ export interface ThreadContext {
   /** One shared page; linked modules look at bit 0 of its first word and trap when it is set. */
   readonly control: WebAssembly.Memory;
   readonly instances: InstanceMode;
+  /** What is kept between evaluations, for how long, and by which clock. @default `INSTANCE_POOL_DEFAULTS` */
+  readonly instancePool?: Partial<InstancePoolOptions>;
 }
 
 /** `reset` = used instances are brought back to their image wherever that is proven to be the same; `fresh` = never. */

@@ -1,0 +1,167 @@
+import { EvaluationError } from '../../errors.ts';
+import type { LinkPlan } from '../../link/plan.ts';
+
+export const PAGE_BYTES = 65_536;
+
+/** Zero blocks of this size are not kept. A smaller block costs more calls, a larger one more copied zeros: 80 ns either way. */
+const BLOCK_BYTES = 4096;
+const WORDS_PER_BLOCK = BLOCK_BYTES / 4;
+
+/** The state of one instance that its own code can change: what an image is taken of and put back to. */
+export class InstanceState {
+  readonly memory: WebAssembly.Memory;
+  readonly globals: readonly WebAssembly.Global[];
+  readonly #logicalPages: WebAssembly.Global | undefined;
+  #bytes: Uint8Array;
+
+  constructor(
+    memory: WebAssembly.Memory,
+    globals: readonly WebAssembly.Global[],
+    logicalPages: WebAssembly.Global | undefined,
+  ) {
+    this.memory = memory;
+    this.globals = globals;
+    this.#logicalPages = logicalPages;
+    this.#bytes = new Uint8Array(memory.buffer);
+  }
+
+  /** The state behind what the link step exported. */
+  static of(plan: LinkPlan, exports: WebAssembly.Exports, memory: WebAssembly.Memory): InstanceState {
+    const globals = plan.globals.map(({ exportName }) => globalOf(exports, exportName));
+    const { logicalPages } = plan;
+    return new InstanceState(memory, globals, logicalPages === undefined ? undefined : globalOf(exports, logicalPages));
+  }
+
+  /** All of the memory the engine gives the instance, which may be more than the guest believes to have. */
+  get bytes(): Uint8Array {
+    // A memory that grew leaves a detached buffer behind.
+    if (this.#bytes.length === 0) this.#bytes = new Uint8Array(this.memory.buffer);
+    return this.#bytes;
+  }
+
+  get physicalPages(): number {
+    return this.bytes.length / PAGE_BYTES;
+  }
+
+  /** The size `memory.size` tells the guest. Without a global for it the module neither asks nor grows: it is the real one. */
+  get logicalPages(): number {
+    return this.#logicalPages === undefined ? this.physicalPages : Number(this.#logicalPages.value);
+  }
+
+  /** Whether the guest can tell its logical size from the real one, i.e. whether there may be room behind its memory. */
+  get hasLogicalSize(): boolean {
+    return this.#logicalPages !== undefined;
+  }
+
+  /** Gives the memory this size, of which the guest is told nothing; `false` = it is larger already or cannot be had. */
+  resize(physicalPages: number): boolean {
+    const missing = physicalPages - this.physicalPages;
+    if (missing <= 0) return missing === 0;
+    try {
+      this.memory.grow(missing);
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+    return true;
+  }
+}
+
+function globalOf(exports: WebAssembly.Exports, name: string): WebAssembly.Global {
+  const global = Object.hasOwn(exports, name) ? exports[name] : undefined;
+  if (global instanceof WebAssembly.Global) return global;
+  throw new EvaluationError('module-invalid', `the linked module exports no global ${name}`);
+}
+
+export interface ImageOptions {
+  /** Pages behind the image that an evaluation may grow into and be put back from. */
+  readonly roomPages: number;
+  /** Pages the memory can have at most. */
+  readonly maximumPages: number;
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * What an instance was when its start code had run: its memory, of which only what is not zero is kept, and its globals.
+ *
+ * The memory of every instance at an image has the same real size, that of the image and a fixed room, whatever ran in it
+ * before. So what an access beyond the logical size sees (zeros in the room, a trap behind it) never depends on an earlier
+ * request, and an instance that outgrew the room can never come back.
+ */
+export class Image {
+  readonly physicalPages: number;
+  /** What keeping it costs. */
+  readonly sizeBytes: number;
+  readonly #ranges: readonly Range[];
+  readonly #globals: readonly unknown[];
+
+  private constructor(state: InstanceState, { roomPages, maximumPages }: ImageOptions) {
+    const pages = state.logicalPages;
+    // A module that cannot grow has no use for room.
+    this.physicalPages = state.hasLogicalSize ? Math.min(pages + roomPages, Math.max(pages, maximumPages)) : pages;
+    this.#ranges = nonZeroRanges(state.bytes);
+    this.#globals = state.globals.map((global) => global.value);
+    this.sizeBytes = this.#ranges.reduce((size, { bytes }) => size + bytes.length, 0);
+  }
+
+  /**
+   * Takes the image of an instance on which nothing has run but start code; the state may be used on, it is at the image as
+   * soon as `restore` has given it its room. A text instead says why there can be no image.
+   */
+  static capture(state: InstanceState, options: ImageOptions): Image | string {
+    // JavaScript cannot write the bits of a NaN back: numbers that pass through it may come out as another NaN.
+    if (state.globals.some((global) => Number.isNaN(global.value))) return 'a global of its image is not a number';
+    if (state.physicalPages !== state.logicalPages) return 'its memory is not of the size it tells the guest';
+    return new Image(state, options);
+  }
+
+  /** Puts an instance of the same module back to the image; `false` = it outgrew its room and is of no use. */
+  restore(state: InstanceState): boolean {
+    if (state.physicalPages !== this.physicalPages && !state.resize(this.physicalPages)) return false;
+    const { bytes, globals } = state;
+    let end = 0;
+    for (const range of this.#ranges) {
+      if (range.start > end) bytes.fill(0, end, range.start);
+      bytes.set(range.bytes, range.start);
+      end = range.end;
+    }
+    bytes.fill(0, end);
+    for (let index = 0; index < globals.length; index += 1) {
+      const global = globals[index];
+      if (global !== undefined) global.value = this.#globals[index];
+    }
+    return true;
+  }
+}
+
+function nonZeroRanges(bytes: Uint8Array): Range[] {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const ranges: Range[] = [];
+  let start = -1;
+  for (let block = 0; block < words.length; block += WORDS_PER_BLOCK) {
+    if (!isZero(words, block)) {
+      if (start < 0) start = block * 4;
+    } else if (start >= 0) {
+      ranges.push(rangeOf(bytes, start, block * 4));
+      start = -1;
+    }
+  }
+  if (start >= 0) ranges.push(rangeOf(bytes, start, bytes.length));
+  return ranges;
+}
+
+function rangeOf(bytes: Uint8Array, start: number, end: number): Range {
+  return { start, end, bytes: bytes.slice(start, end) };
+}
+
+function isZero(words: Int32Array, block: number): boolean {
+  for (let index = block; index < block + WORDS_PER_BLOCK; index += 1) {
+    if (words[index] !== 0) return false;
+  }
+  return true;
+}

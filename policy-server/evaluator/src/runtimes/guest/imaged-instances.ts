@@ -1,0 +1,170 @@
+import type { LinkPlan } from '../../link/plan.ts';
+import type { InstanceReport, ThreadContext } from '../runtime.ts';
+import { reportOf } from './compile.ts';
+import { Image, type InstanceState, PAGE_BYTES } from './image.ts';
+import { type InstancePool, instancePoolOf, type Shelf } from './instance-pool.ts';
+
+/** What an instance costs the engine apart from its memory: wrappers, dispatch tables, the closures of its imports. */
+const INSTANCE_OVERHEAD_BYTES = 65_536;
+
+/** An instance of one module, whatever the runtime puts around it. */
+export interface ImagedInstance {
+  /** `undefined` = there is nothing to take an image of: the module was not linked. */
+  readonly state: InstanceState | undefined;
+}
+
+/** How a runtime makes the instances of one module on one thread. */
+export interface InstanceRecipe<T extends ImagedInstance> {
+  readonly plan: LinkPlan;
+  readonly thread: ThreadContext;
+  /** A new instance on which no code has run. `memoryPages` = size of the memory to give it, `undefined` = what it declares. */
+  instantiate(memoryPages: number | undefined): T;
+  /**
+   * Asked once start code has run: why what it did is no matter of memory and globals alone (it asked the host, say), so that
+   * an image would not hold it; `undefined` = it is.
+   */
+  surprise(instance: T): string | undefined;
+}
+
+/** An instance for one evaluation; the same object whenever the same instance is taken. */
+export interface Lease<T> {
+  readonly instance: T;
+  /** What it stands at; `undefined` = it ran its own start code. */
+  readonly image?: Image;
+  usedAtMs: number;
+}
+
+type ImagedLease<T> = Lease<T> & { readonly image: Image };
+
+/**
+ * The instances of one module on one thread. Each is brought back to the image before an evaluation; while it is taken (its guest
+ * may wait for the host) another one is made, from the image and without running start code again.
+ *
+ * Where there is no image – not asked for, not proven to cover the module, or start code did what no image holds – every instance
+ * is new, runs its start code and is dropped after its one evaluation.
+ */
+export class ImagedInstances<T extends ImagedInstance> implements Shelf {
+  readonly #recipe: InstanceRecipe<T>;
+  readonly #pool: InstancePool;
+  /** The one used last is taken first: the others grow old and are swept. */
+  readonly #idle: ImagedLease<T>[] = [];
+  #report: InstanceReport;
+  #image: Image | undefined;
+  #imageTakenAtMs = 0;
+  #usedAtMs = 0;
+
+  constructor(recipe: InstanceRecipe<T>) {
+    this.#recipe = recipe;
+    this.#pool = instancePoolOf(recipe.thread);
+    this.#report = reportOf(recipe.plan, recipe.thread.instances);
+  }
+
+  /** How evaluations come to their image, as far as is known by now. */
+  get report(): InstanceReport {
+    return this.#report;
+  }
+
+  /** An idle instance, brought back to the image; `undefined` = there is none: `make` one. */
+  takeIdle(): Lease<T> | undefined {
+    if (this.#image === undefined) return undefined;
+    const nowMs = this.#pool.options.nowMs();
+    if (this.#isOld(nowMs)) this.#dropImage();
+    const lease = this.#idle.pop();
+    if (lease === undefined) return undefined;
+    lease.usedAtMs = nowMs;
+    this.#usedAtMs = nowMs;
+    const { instance, image } = lease;
+    if (instance.state !== undefined && image.restore(instance.state)) return lease;
+    // Cannot be: what outgrew its room was not taken back.
+    this.giveBack(lease, false);
+    return undefined;
+  }
+
+  /** A new instance at the image; calls `start` on it, and passes on what that throws, unless there is an image already. */
+  async make(start: (instance: T) => Promise<void> | void): Promise<Lease<T>> {
+    const image = this.#image;
+    const instance = this.#recipe.instantiate(image?.physicalPages);
+    const lease = this.#leaseAt(image, instance);
+    if (lease !== undefined) return lease;
+    await start(instance);
+    // Start code of another evaluation may have been faster.
+    return this.#leaseAt(this.#image ?? this.#capture(instance), instance) ?? { instance, usedAtMs: 0 };
+  }
+
+  /** Takes an instance back. Not `clean` = its evaluation did not end as it should: it is dropped, never put back. */
+  giveBack(lease: Lease<T>, clean: boolean): void {
+    if (!isImaged(lease)) return;
+    const { instance, image } = lease;
+    const inRoom = instance.state?.physicalPages === image.physicalPages;
+    if (clean && inRoom && image === this.#image) {
+      this.#idle.push(lease);
+      this.#pool.fit();
+    } else this.#pool.remove(instanceBytes(image));
+  }
+
+  get oldestIdleSinceMs(): number | undefined {
+    return this.#idle[0]?.usedAtMs;
+  }
+
+  dropOldest(): void {
+    const lease = this.#idle.shift();
+    if (lease !== undefined) this.#pool.remove(instanceBytes(lease.image));
+    if (this.#idle.length === 0) this.#dropImage();
+  }
+
+  sweep(nowMs: number): boolean {
+    const { idleMs } = this.#pool.options;
+    while (nowMs - (this.#idle[0]?.usedAtMs ?? nowMs) >= idleMs) this.dropOldest();
+    if (this.#image !== undefined && (this.#isOld(nowMs) || nowMs - this.#usedAtMs >= idleMs)) this.#dropImage();
+    return this.#image !== undefined;
+  }
+
+  #leaseAt(image: Image | undefined, instance: T): ImagedLease<T> | undefined {
+    if (image === undefined || instance.state === undefined || !image.restore(instance.state)) return undefined;
+    this.#pool.add(this, instanceBytes(image));
+    this.#usedAtMs = this.#pool.options.nowMs();
+    return { instance, image, usedAtMs: this.#usedAtMs };
+  }
+
+  #capture(instance: T): Image | undefined {
+    if (this.#report.kind === 'fresh' || instance.state === undefined) return undefined;
+    const image = this.#recipe.surprise(instance) ?? this.#imageOf(instance.state);
+    if (typeof image === 'string') {
+      this.#report = { kind: 'fresh', reason: image };
+      return undefined;
+    }
+    this.#image = image;
+    this.#imageTakenAtMs = this.#pool.options.nowMs();
+    this.#pool.add(this, image.sizeBytes);
+    return image;
+  }
+
+  #imageOf(state: InstanceState): Image | string {
+    const { roomPages, maxBytes } = this.#pool.options;
+    const maximumPages = this.#recipe.plan.memory?.maximumPages ?? 0;
+    const image = Image.capture(state, { roomPages, maximumPages });
+    if (typeof image === 'string') return image;
+    const size = image.sizeBytes + instanceBytes(image);
+    return size > maxBytes ? `image and instance take ${size} bytes, more than the ${maxBytes} of the pool` : image;
+  }
+
+  /** Random seeds and the time of start are part of an image: none is used for ever. */
+  #isOld(nowMs: number): boolean {
+    return nowMs - this.#imageTakenAtMs >= this.#pool.options.renewalMs;
+  }
+
+  #dropImage(): void {
+    if (this.#image === undefined) return;
+    this.#pool.remove(this.#image.sizeBytes + this.#idle.length * instanceBytes(this.#image));
+    this.#image = undefined;
+    this.#idle.length = 0;
+  }
+}
+
+function instanceBytes(image: Image): number {
+  return image.physicalPages * PAGE_BYTES + INSTANCE_OVERHEAD_BYTES;
+}
+
+function isImaged<T>(lease: Lease<T>): lease is ImagedLease<T> {
+  return lease.image !== undefined;
+}

@@ -1,0 +1,110 @@
+import type { ThreadContext } from '../runtime.ts';
+
+/** Numbers of a thread's instance pool, and the clock it goes by. */
+export interface InstancePoolOptions {
+  /** What images and their instances may take together, over all modules of the thread. */
+  readonly maxBytes: number;
+  /** How long what nobody uses is kept. */
+  readonly idleMs: number;
+  /** How long an image is used before start code runs again. */
+  readonly renewalMs: number;
+  /** Pages behind an image that an evaluation may grow into without costing its instance. */
+  readonly roomPages: number;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+}
+
+export const INSTANCE_POOL_DEFAULTS: InstancePoolOptions = {
+  maxBytes: 128 * 1024 * 1024,
+  idleMs: 60_000,
+  renewalMs: 600_000,
+  roomPages: 16,
+  nowMs: () => performance.now(),
+};
+
+/** One user of the pool: the instances of one module. */
+export interface Shelf {
+  /** Since when the instance that would be dropped first has been idle; `undefined` = none is. */
+  readonly oldestIdleSinceMs: number | undefined;
+  /** Drops that instance, and whatever is worth keeping only as long as there are idle ones. */
+  dropOldest(): void;
+  /** Drops what is idle or old for too long; `false` = nothing is left that a later sweep could drop. */
+  sweep(nowMs: number): boolean;
+}
+
+/**
+ * Bounds what images and instances of all modules of a thread take together: beyond the bound the instances idle longest go
+ * first, and after a while all idle ones. Those at work are counted, too, but only giving them back can drop them.
+ */
+export class InstancePool {
+  readonly options: InstancePoolOptions;
+  readonly #shelves = new Set<Shelf>();
+  #sizeBytes = 0;
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(options: Partial<InstancePoolOptions> = {}) {
+    this.options = { ...INSTANCE_POOL_DEFAULTS, ...options };
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** A shelf has something more to keep: makes place for it. */
+  add(shelf: Shelf, bytes: number): void {
+    this.#sizeBytes += bytes;
+    this.#shelves.add(shelf);
+    // Must not keep alive a thread that has nothing else to do.
+    this.#sweeper ??= setInterval(() => this.sweep(), Math.max(1, this.options.idleMs / 2)).unref();
+    this.fit();
+  }
+
+  /** A shelf dropped something. */
+  remove(bytes: number): void {
+    this.#sizeBytes -= bytes;
+  }
+
+  /** Drops idle instances until all is within the bound, or none is idle. */
+  fit(): void {
+    while (this.#sizeBytes > this.options.maxBytes) {
+      const shelf = this.#shelfOfOldest();
+      if (shelf === undefined) return;
+      shelf.dropOldest();
+    }
+  }
+
+  /** Drops what is idle or old for too long. The pool does so itself from time to time. */
+  sweep(): void {
+    const nowMs = this.options.nowMs();
+    for (const shelf of this.#shelves) {
+      if (!shelf.sweep(nowMs)) this.#shelves.delete(shelf);
+    }
+    if (this.#shelves.size > 0) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+
+  #shelfOfOldest(): Shelf | undefined {
+    let oldest: Shelf | undefined;
+    let oldestMs = Infinity;
+    for (const shelf of this.#shelves) {
+      const sinceMs = shelf.oldestIdleSinceMs ?? Infinity;
+      if (sinceMs >= oldestMs) continue;
+      oldest = shelf;
+      oldestMs = sinceMs;
+    }
+    return oldest;
+  }
+}
+
+const pools = new WeakMap<ThreadContext, InstancePool>();
+
+/** The pool all runtimes of a thread share. */
+export function instancePoolOf(thread: ThreadContext): InstancePool {
+  let pool = pools.get(thread);
+  if (pool === undefined) {
+    pool = new InstancePool(thread.instancePool);
+    pools.set(thread, pool);
+  }
+  return pool;
+}
