@@ -130,6 +130,9 @@ func validate(input []byte) ([]byte, error) {
 	case "loop":
 		spin()
 	}
+	if text, known := runtimeBehaviour(s.Behaviour, input); known {
+		return reject(text)
+	}
 	return nil, fmt.Errorf("unknown behaviour %s", s.Behaviour)
 }
 
