@@ -82,7 +82,7 @@ function inlineHost({ hostCall = refuse, log = () => {} }: InlinePolicyOptions):
     nowNs: () => BigInt(Date.now()) * 1_000_000n,
     monotonicNs: () => process.hrtime.bigint(),
     randomFill: (bytes) => void randomFillSync(bytes),
-    sleep: async (ms) => void (await sleep(ms)),
+    sleep: (ms) => sleep(ms),
   };
 }
 
