@@ -1,7 +1,7 @@
 import { messageOf } from '@portcullis/protocol';
 import { EvaluationError } from '../../errors.ts';
 import { linkOnce } from '../../link/link.ts';
-import type { LinkPlan } from '../../link/plan.ts';
+import { LINK_MODULE, type LinkPlan } from '../../link/plan.ts';
 import type { CompiledPolicy, CompileOptions, InstanceMode, InstanceReport } from '../runtime.ts';
 import { checkImports, type Offer } from './offer.ts';
 
@@ -24,7 +24,7 @@ export async function compileGuest(
     if (!exported.some((each) => each.name === name && each.kind === kind))
       throw new EvaluationError('module-invalid', otherwise);
   }
-  checkImports(module, bytes, contract.offer);
+  checkImports(importsOf(module, plan), bytes, contract.offer);
   const { mode, sha256, instances } = options;
   return { mode, sha256, modules: [module], plans: [plan], instances: reportOf(plan, instances) };
 }
@@ -52,6 +52,19 @@ export async function compileLinked(
     const detail = messageOf(error);
     throw new EvaluationError('module-invalid', `cannot compile the module: ${detail}`, { cause: error });
   }
+}
+
+/** What a module imports, without what the link step added. A module that was not linked has no business with those names. */
+export function importsOf(module: WebAssembly.Module, plan: LinkPlan): readonly WebAssembly.ModuleImportDescriptor[] {
+  const imports = WebAssembly.Module.imports(module);
+  return plan.unlinked === undefined ? imports.filter((each) => each.module !== LINK_MODULE) : imports;
+}
+
+/** What was done to the only module of a policy that is a core module. */
+export function corePlan(compiled: CompiledPolicy): LinkPlan {
+  const [plan] = compiled.plans;
+  if (plan === undefined) throw new EvaluationError('module-invalid', 'the compiled policy holds no link plan');
+  return plan;
 }
 
 /** The only module of a policy that is a core module. */

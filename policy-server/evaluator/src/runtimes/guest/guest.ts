@@ -1,5 +1,6 @@
 import { ABANDONMENT } from '../abandonment.ts';
 import type { GuestHost, GuestLimits } from '../runtime.ts';
+import { AttachedHost } from './attached-host.ts';
 import { backtraceOf } from './backtrace.ts';
 import { GuestMemory } from './memory.ts';
 import { GuestStop } from './stop.ts';
@@ -13,8 +14,16 @@ export type GuestOutcome =
 
 const ABANDONED: GuestOutcome = { kind: 'limit', message: 'the evaluation was cut short' };
 
+/** Bit 0 of the first word of a thread's control page: the guest that is on the thread is to stop. */
+const STOP = 1;
+/** For guests outside of a thread that could be told anything. */
+const NEVER_STOPPED = new Int32Array(1);
+
+type Entry = (...args: (number | bigint)[]) => Promise<unknown>;
+
 /**
- * What the imports of one instance share: its memory, the host it talks to, its limits, and whether it may still run.
+ * What the imports of one instance share: its memory, the host it talks to, its limits, and whether it may still run. An instance
+ * may serve many evaluations, one after the other: `attach` begins the next one.
  *
  * Calls go through `WebAssembly.promising` always, even if nothing below can suspend: it costs under a microsecond, and there is
  * one path only. Between that call and a suspending import lie frames of the guest alone, as promise integration demands.
@@ -22,19 +31,50 @@ const ABANDONED: GuestOutcome = { kind: 'limit', message: 'the evaluation was cu
 export class Guest {
   readonly memory = new GuestMemory();
   readonly limits: GuestLimits;
-  readonly host: GuestHost;
-  readonly #abandoned = Promise.withResolvers<GuestOutcome>();
+  readonly host = new AttachedHost();
+  readonly #control: Int32Array;
+  readonly #entries = new Map<Callable, Entry>();
+  readonly #resets: (() => void)[] = [];
+  #settle: ((outcome: GuestOutcome) => void) | undefined;
   #stop: GuestStop | undefined;
-  #over = false;
+  #isSpoilt = false;
+  #isOver = false;
 
-  constructor(host: GuestHost, limits: GuestLimits) {
-    this.host = host;
+  /** `host` is that of the first evaluation, if it is known; `control` is the page of the thread. */
+  constructor(host: GuestHost | undefined, limits: GuestLimits, control?: WebAssembly.Memory) {
+    if (host !== undefined) this.host.attach(host);
     this.limits = limits;
+    this.#control = control === undefined ? NEVER_STOPPED : new Int32Array(control.buffer, 0, 1);
+  }
+
+  /** Begins an evaluation: nothing on this side of the guest remembers an earlier one. */
+  attach(host: GuestHost): void {
+    this.host.attach(host);
+    this.memory.forgetSize();
+    this.#stop = undefined;
+    for (const reset of this.#resets) reset();
+  }
+
+  /** Registers what is to be done whenever an evaluation begins: for imports that remember something while one lasts. */
+  onAttach(reset: () => void): void {
+    this.#resets.push(reset);
+  }
+
+  /** Whether the instance may serve another evaluation: the last call into it returned, and nothing went wrong on the way. */
+  get isReusable(): boolean {
+    return this.#settle === undefined && !this.#isSpoilt && !this.#isOver;
+  }
+
+  /** Something went wrong that the guest may take in its stride: its instance is not used again. */
+  spoil(): void {
+    this.#isSpoilt = true;
   }
 
   /** An import that answers at once. */
   immediate<A extends unknown[], R>(run: (...args: A) => R): (...args: A) => R {
     return (...args) => {
+      // A guest that does nothing but call imports may never come to a check of its own.
+      if (this.#isToStop()) throw ABANDONMENT;
       if (this.#stop !== undefined) throw this.#stop;
       try {
         return run(...args);
@@ -54,30 +94,55 @@ export class Guest {
   }
 
   /** Calls one export and tells how it ended; never rejects. */
-  async call(exported: Callable, ...args: (number | bigint)[]): Promise<GuestOutcome> {
-    if (this.#over) return ABANDONED;
+  call(exported: Callable, ...args: (number | bigint)[]): Promise<GuestOutcome> {
+    if (this.#isOver) return Promise.resolve(ABANDONED);
     this.#stop = undefined;
-    try {
-      const running = WebAssembly.promising(exported)(...args);
-      return await Promise.race([running.then((value) => this.#outcomeOf(value)), this.#abandoned.promise]);
-    } catch (error) {
-      return this.#outcomeOfError(error);
-    }
+    this.#isSpoilt = false;
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+      try {
+        this.#entryOf(exported)(...args).then(this.#returned, this.#threw);
+      } catch (error) {
+        this.#threw(error);
+      }
+    });
   }
 
-  /** The guest is never resumed again; a call under way resolves. */
+  /** The guest is never resumed again, and its instance never used again; a call under way resolves. */
   abandon(): void {
-    this.#over = true;
-    this.#abandoned.resolve(ABANDONED);
+    this.#isOver = true;
+    this.#finish(ABANDONED);
+  }
+
+  #entryOf(exported: Callable): Entry {
+    const known = this.#entries.get(exported);
+    if (known !== undefined) return known;
+    const entry = WebAssembly.promising(exported);
+    this.#entries.set(exported, entry);
+    return entry;
+  }
+
+  // Bound once, not for every call. A guest that comes to its end after it was abandoned has nobody to tell.
+  readonly #returned = (value: unknown): void => this.#finish(this.#outcomeOf(value));
+  readonly #threw = (error: unknown): void => this.#finish(this.#outcomeOfError(error));
+
+  #finish(outcome: GuestOutcome): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    settle?.(outcome);
+  }
+
+  #isToStop(): boolean {
+    return (Atomics.load(this.#control, 0) & STOP) !== 0;
   }
 
   async #resume<R>(answer: Promise<R>): Promise<R> {
     try {
       const value = await answer;
-      if (this.#over) throw ABANDONMENT;
+      if (this.#isOver) throw ABANDONMENT;
       return value;
     } catch (error) {
-      if (this.#over || error === ABANDONMENT) throw ABANDONMENT;
+      if (this.#isOver || error === ABANDONMENT) throw ABANDONMENT;
       throw this.#stopFor(error);
     }
   }
@@ -92,6 +157,9 @@ export class Guest {
   }
 
   #outcomeOfError(thrown: unknown): GuestOutcome {
+    this.spoil();
+    // The trap of a check looks like any other; what tells it apart is who asked for it.
+    if (this.#isOver || thrown === ABANDONMENT || this.#isToStop()) return ABANDONED;
     const error = this.#stop ?? thrown;
     const backtrace = backtraceOf(error);
     if (!(error instanceof GuestStop)) {

@@ -22,6 +22,9 @@ export class HostCalls {
 
   constructor(guest: Guest) {
     this.#guest = guest;
+    guest.onAttach(() => {
+      this.#made = 0;
+    });
   }
 
   /** Reads the request at once, so that an address out of range traps before anything is asked. */
@@ -71,6 +74,7 @@ export class HostCalls {
       return { ok: true, bytes: await this.#guest.host.hostCall(call) };
     } catch (error) {
       if (error === ABANDONMENT) throw error;
+      this.#guest.spoil();
       return { ok: false, bytes: encoder.encode(messageOf(error)) };
     }
   }

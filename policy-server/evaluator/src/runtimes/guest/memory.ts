@@ -1,6 +1,13 @@
 import { GuestStop, PointerError } from './stop.ts';
 
+const PAGE_BYTES = 65_536;
+
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Tells how much memory a guest believes to have, where that may be less than the engine gave it. */
+interface LogicalSize {
+  readonly logicalPages: number;
+}
 
 /**
  * Checked access to a guest's linear memory. Every pointer and length comes from the guest, as the signed 32-bit numbers the
@@ -8,12 +15,21 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  */
 export class GuestMemory {
   #memory: WebAssembly.Memory | undefined;
+  #logical: LogicalSize | undefined;
+  /** The memory reaches at least this far: it never shrinks while an evaluation lasts. */
+  #knownBytes = 0;
   #bytes = new Uint8Array();
   #view = new DataView(this.#bytes.buffer);
 
   /** Memory exists only after instantiation; imports called by a start function before that trap. */
-  bind(memory: WebAssembly.Memory): void {
+  bind(memory: WebAssembly.Memory, logical?: LogicalSize): void {
     this.#memory = memory;
+    this.#logical = logical;
+  }
+
+  /** To be called when the instance was put back to its image: its memory may be smaller now. */
+  forgetSize(): void {
+    this.#knownBytes = 0;
   }
 
   /** A window onto the guest's memory: valid until the guest runs again. */
@@ -21,7 +37,7 @@ export class GuestMemory {
     const start = unsigned(pointer);
     const bytes = this.#refresh();
     const size = unsigned(length);
-    if (start + size > bytes.length) throw new PointerError(start, size);
+    if (!this.#reaches(start + size)) throw new PointerError(start, size);
     return bytes.subarray(start, start + size);
   }
 
@@ -77,9 +93,15 @@ export class GuestMemory {
   }
 
   #at(pointer: number, size: number): DataView {
-    const length = this.#refresh().length;
-    if (unsigned(pointer) + size > length) throw new PointerError(unsigned(pointer), size);
+    this.#refresh();
+    if (!this.#reaches(unsigned(pointer) + size)) throw new PointerError(unsigned(pointer), size);
     return this.#view;
+  }
+
+  #reaches(end: number): boolean {
+    if (end <= this.#knownBytes) return true;
+    this.#knownBytes = this.#logical === undefined ? this.#bytes.length : this.#logical.logicalPages * PAGE_BYTES;
+    return end <= this.#knownBytes;
   }
 
   #refresh(): Uint8Array {

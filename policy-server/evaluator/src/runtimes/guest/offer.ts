@@ -20,9 +20,15 @@ export type HostFunction = (...args: never[]) => unknown;
 /** The functions behind an offer for one instance, made only for those modules a guest imports from. */
 export type HostFunctions = ReadonlyMap<string, () => Readonly<Record<string, HostFunction>>>;
 
-/** Refuses a module that imports what is not offered, by name or by type, before any of its code runs. */
-export function checkImports(module: WebAssembly.Module, bytes: Uint8Array, offer: Offer): void {
-  const imports = WebAssembly.Module.imports(module);
+/**
+ * Refuses a module that imports what is not offered, by name or by type, before any of its code runs. `imports` are those the
+ * author of the module knows, and `bytes` what they wrote.
+ */
+export function checkImports(
+  imports: readonly WebAssembly.ModuleImportDescriptor[],
+  bytes: Uint8Array,
+  offer: Offer,
+): void {
   const missing = imports.filter((each) => each.kind !== 'function' || signatureOf(offer, each) === undefined);
   if (missing.length > 0) {
     const shown = missing.slice(0, MAX_SHOWN).map((each) => `${each.module}.${each.name}${kindNote(each)}`);

@@ -3,6 +3,7 @@ import { GuestStop } from './stop.ts';
 const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const SMALLEST_BUFFER = 1024;
+const LARGEST_KEPT_BUFFER = 65_536;
 
 /** What a guest wrote to one of its streams; a guest that writes past the limit is stopped. */
 export class CapturedOutput {
@@ -29,13 +30,24 @@ export class CapturedOutput {
     this.#size = size;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Makes it as if nothing had been written. A large buffer is not kept for the next one. */
+  clear(): void {
+    this.#size = 0;
+    if (this.#buffer.length > LARGEST_KEPT_BUFFER) this.#buffer = new Uint8Array();
+  }
+
   bytes(): Uint8Array {
     return this.#buffer.slice(0, this.#size);
   }
 
   /** The text without surrounding white space; what is not UTF-8 becomes U+FFFD. */
   text(): string {
-    return lossyUtf8.decode(this.bytes()).trim();
+    if (this.#size === 0) return '';
+    return lossyUtf8.decode(this.#buffer.subarray(0, this.#size)).trim();
   }
 }
 
