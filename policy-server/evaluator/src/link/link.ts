@@ -1,10 +1,24 @@
+import { EvaluationError } from '../errors.ts';
+import { type Additions, additionsTo, globalExport, type InternalExports, START_EXPORT } from './additions.ts';
 import { capMemory } from './memory.ts';
-import type { LinkPlan } from './plan.ts';
+import { ExternalKind, type ModuleView, viewModule } from './module.ts';
+import { LINK_EXPORT_PREFIX, LINK_MODULE, type LinkPlan, MEMORY_IMPORT, type MemoryImport } from './plan.ts';
+import { proveImage } from './proof.ts';
+import { malformed } from './reader.ts';
+import { rewriteModule } from './rewrite.ts';
+import { checkSegments } from './segments.ts';
+import { UnsupportedFeature } from './unsupported.ts';
 
 export interface LinkOptions {
   /** Pages of 64 KiB the module's memory may have. */
   readonly maxPages: number;
-  /** Whether the module's own memory becomes an import, so that the host owns it, or stays where it is. */
+  /**
+   * `import` = an instance can be brought back to its image: the host reaches its memory, its mutable globals and its start
+   * function, and its memory has a logical size. `own` = instances are used once: nothing but deadline checks and the cap.
+   *
+   * Either way the host makes the memory: imports come first among memories, and every access would have to be rewritten if the
+   * control memory came before the module's own. `plan.memory` says what to supply.
+   */
   readonly memory: 'import' | 'own';
 }
 
@@ -18,12 +32,66 @@ export interface LinkedModule {
  *
  * @throws EvaluationError `module-invalid`
  */
-export function linkModule(bytes: Uint8Array, { maxPages }: LinkOptions): LinkedModule {
-  const reason = 'the link step is not made yet';
-  return {
-    bytes: new Uint8Array(capMemory(bytes, maxPages)),
-    plan: { unlinked: reason, globals: [], image: { covered: false, reason } },
+export function linkModule(bytes: Uint8Array, options: LinkOptions): LinkedModule {
+  try {
+    return linkKnown(bytes, options);
+  } catch (error) {
+    if (!(error instanceof UnsupportedFeature)) throw error;
+    const reason = error.message;
+    return {
+      bytes: new Uint8Array(capMemory(bytes, options.maxPages)),
+      plan: { unlinked: reason, globals: [], image: { covered: false, reason } },
+    };
+  }
+}
+
+function linkKnown(bytes: Uint8Array, { maxPages, memory }: LinkOptions): LinkedModule {
+  const view = viewModule(bytes);
+  const exposed = memory === 'import';
+  checkExports(view, exposed);
+  checkSegments(view);
+  const internals: InternalExports = new Map();
+  const additions = additionsTo(view, { maxPages, exposed, internals });
+  const { bytes: linked, facts } = rewriteModule(view, additions);
+  const plan: LinkPlan = {
+    ...memoryPlan(view, additions),
+    globals: additions.globals,
+    image: exposed ? proveImage(view, facts) : { covered: false, reason: 'its memory was left to it' },
   };
+  return { bytes: linked, plan };
+}
+
+function memoryPlan(view: ModuleView, { memory, logicalSize, takesStart }: Additions): Partial<LinkPlan> {
+  const { module, name } = view.memory?.imported ?? { module: LINK_MODULE, name: MEMORY_IMPORT };
+  const wanted: MemoryImport | undefined = memory && {
+    module,
+    name,
+    initialPages: memory.minimumPages,
+    maximumPages: memory.maximumPages,
+  };
+  return {
+    ...(wanted && { memory: wanted }),
+    ...(logicalSize && { logicalPages: globalExport(logicalSize.globalIndex) }),
+    ...(takesStart && { startFunction: START_EXPORT }),
+  };
+}
+
+/** Exports must not reach what the link step appends, nor bear its names. */
+function checkExports({ exports, functionCount, globals, memory }: ModuleView, reserved: boolean): void {
+  const counts = new Map<number, number>([
+    [ExternalKind.function, functionCount],
+    [ExternalKind.global, globals.length],
+    [ExternalKind.memory, memory === undefined ? 0 : 1],
+  ]);
+  for (const { name, kind, index } of exports) {
+    if (index >= (counts.get(kind) ?? Infinity)) throw malformed(`it exports what it has not (${index})`, 0);
+    if (reserved && name.startsWith(LINK_EXPORT_PREFIX)) {
+      throw new EvaluationError(
+        'module-invalid',
+        `the module exports "${LINK_EXPORT_PREFIX}…", a name that is the host's own`,
+      );
+    }
+  }
 }
 
 export interface LinkOnceOptions extends LinkOptions {

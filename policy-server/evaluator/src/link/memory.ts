@@ -1,5 +1,7 @@
 import { readSections } from '@portcullis/protocol';
 import { EvaluationError } from '../errors.ts';
+import { malformed, ModuleReader } from './reader.ts';
+import { encodeUnsigned } from './writer.ts';
 
 const MEMORY_SECTION = 5;
 
@@ -10,8 +12,8 @@ const SHARED = 0x02;
 /** 2^16 pages of 64 KiB: all a 32-bit memory can ever have. */
 const LARGEST_MEMORY_PAGES = 65_536;
 
-interface MemoryType {
-  readonly flags: number;
+export interface MemoryType {
+  readonly shared: boolean;
   readonly minimumPages: number;
   readonly maximumPages: number;
 }
@@ -27,14 +29,12 @@ interface MemoryType {
 export function capMemory(bytes: Uint8Array, maxPages: number): Uint8Array {
   const section = readSections(bytes).find((each) => each.id === MEMORY_SECTION);
   if (section === undefined) return bytes;
-  const memory = readMemorySection(bytes, section.payloadStart, section.end);
+  const reader = new ModuleReader(bytes, section.payloadStart, section.end);
+  const memory = readMemorySection(reader);
   if (memory === undefined) return bytes;
-  if (memory.minimumPages > maxPages) {
-    throw invalid(`the module needs ${memory.minimumPages} pages of memory at start, at most ${maxPages} are allowed`);
-  }
-  if ((memory.flags & HAS_MAXIMUM) !== 0 && memory.maximumPages <= maxPages) return bytes;
-  const payload = [1, memory.flags | HAS_MAXIMUM, ...encodeLeb(memory.minimumPages), ...encodeLeb(maxPages)];
-  const replacement = Uint8Array.from([MEMORY_SECTION, ...encodeLeb(payload.length), ...payload]);
+  const capped = encodeMemoryType(capMemoryType(memory, maxPages));
+  const payload = [1, ...capped];
+  const replacement = Uint8Array.from([MEMORY_SECTION, ...encodeUnsigned(payload.length), ...payload]);
   const out = new Uint8Array(section.start + replacement.length + bytes.length - section.end);
   out.set(bytes.subarray(0, section.start));
   out.set(replacement, section.start);
@@ -42,55 +42,37 @@ export function capMemory(bytes: Uint8Array, maxPages: number): Uint8Array {
   return out;
 }
 
-function readMemorySection(bytes: Uint8Array, start: number, end: number): MemoryType | undefined {
-  const reader = new LebReader(bytes.subarray(start, end));
+/** The one memory of a memory section, `undefined` when it is empty. */
+export function readMemorySection(reader: ModuleReader): MemoryType | undefined {
   const count = reader.u32();
-  if (count === 0) return undefined;
   // Each memory would need its own share of the cap; no toolchain for policies emits more than one.
   if (count > 1) throw invalid(`the module defines ${count} memories, expected one`);
+  const memory = count === 0 ? undefined : readMemoryType(reader);
+  if (!reader.done) throw malformed('the memory section is too long', reader.at);
+  return memory;
+}
+
+export function readMemoryType(reader: ModuleReader): MemoryType {
   const flags = reader.u32();
   if ((flags & ~(HAS_MAXIMUM | SHARED)) !== 0) {
     throw invalid('the module needs a 64-bit memory or pages of an unusual size, expected a 32-bit memory');
   }
   const minimumPages = reader.u32();
   const maximumPages = (flags & HAS_MAXIMUM) === 0 ? LARGEST_MEMORY_PAGES : reader.u32();
-  if (!reader.done) throw invalid('the memory section of the module is malformed');
-  return { flags, minimumPages, maximumPages };
+  return { shared: (flags & SHARED) !== 0, minimumPages, maximumPages };
 }
 
-class LebReader {
-  readonly #bytes: Uint8Array;
-  #offset = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+/** @throws EvaluationError `module-invalid` when the module cannot even start within the cap. */
+export function capMemoryType(memory: MemoryType, maxPages: number): MemoryType {
+  if (memory.minimumPages > maxPages) {
+    throw invalid(`the module needs ${memory.minimumPages} pages of memory at start, at most ${maxPages} are allowed`);
   }
-
-  get done(): boolean {
-    return this.#offset === this.#bytes.length;
-  }
-
-  u32(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.#bytes[this.#offset++];
-      if (byte === undefined) break;
-      value += (byte & 0x7f) * 2 ** shift;
-      if ((byte & 0x80) === 0 && value < 2 ** 32) return value;
-    }
-    throw invalid('the memory section of the module is malformed');
-  }
+  return { ...memory, maximumPages: Math.min(memory.maximumPages, maxPages) };
 }
 
-function encodeLeb(value: number): number[] {
-  const out: number[] = [];
-  let rest = value;
-  while (rest >= 0x80) {
-    out.push((rest % 0x80) | 0x80);
-    rest = Math.floor(rest / 0x80);
-  }
-  out.push(rest);
-  return out;
+export function encodeMemoryType({ shared, minimumPages, maximumPages }: MemoryType): number[] {
+  const flags = HAS_MAXIMUM | (shared ? SHARED : 0);
+  return [flags, ...encodeUnsigned(minimumPages), ...encodeUnsigned(maximumPages)];
 }
 
 function invalid(message: string): EvaluationError {

@@ -1,0 +1,232 @@
+import { Edit, EditList } from './edits.ts';
+import { IMMEDIATES, Immediate, Op } from './opcodes.ts';
+import { scanAtomic, scanBulk, scanSimd } from './prefixed.ts';
+import { malformed, type ModuleReader } from './reader.ts';
+import { UnsupportedFeature } from './unsupported.ts';
+
+/** How far the index spaces of a module reach: what the link step appends lies beyond, where no guest may reach. */
+interface IndexSpaces {
+  readonly functions: number;
+  readonly globals: number;
+  readonly memories: number;
+}
+
+export interface ScanOptions extends IndexSpaces {
+  /** Whether `memory.size` and `memory.grow` are to be replaced. */
+  readonly logicalSize: boolean;
+}
+
+/**
+ * From this size on, straight-line code is checked at every call as well. A call may lead to a leaf without a check of its own
+ * (see `LEAF_BYTES`): 2^15 bytes hold 2^14 calls at most, of a leaf that takes under a microsecond.
+ */
+const LONG_BODY_BYTES = 32_768;
+
+/**
+ * A function without loops and calls ends after running each of its bytes once. If it is this short it needs no check: 48 bytes
+ * hold less than a dozen divisions, the slowest instructions there are, and whoever calls it again and again has a check in a
+ * loop or at an entry of its own, or is longer than `LONG_BODY_BYTES`.
+ */
+const LEAF_BYTES = 48;
+
+/** Walks function bodies one after the other. */
+export class BodyScanner {
+  readonly reader: ModuleReader;
+  readonly #spaces: ScanOptions;
+  /** What is to be changed in the last body. */
+  readonly edits = new EditList();
+  /** Found in any body so far. */
+  writesTables = false;
+  dropsSegments = false;
+  #long = false;
+  #calls = false;
+
+  constructor(reader: ModuleReader, spaces: ScanOptions) {
+    this.reader = reader;
+    this.#spaces = spaces;
+  }
+
+  /** Scans the body at the reader's position, which ends at `end`, and leaves the reader there. Returns where its code starts. */
+  scan(end: number): number {
+    const { reader, edits } = this;
+    edits.length = 0;
+    this.#calls = false;
+    for (let groups = reader.u32(); groups > 0; groups--) {
+      reader.u32();
+      reader.valueType();
+    }
+    const codeStart = reader.at;
+    this.#long = end - codeStart > LONG_BODY_BYTES;
+    reader.at = this.#scanCode(codeStart, end);
+    if (reader.at !== end) throw malformed('a function ends within an instruction', end);
+    return codeStart;
+  }
+
+  /** Whether the last body needs no check where it starts; a loop or a bulk instruction would be among its edits. */
+  isShortLeaf(codeStart: number, end: number): boolean {
+    return !this.#calls && this.edits.length === 0 && end - codeStart <= LEAF_BYTES;
+  }
+
+  /** This loop sees every instruction of every module: no calls, allocations or bounds checks where they can be avoided. */
+  #scanCode(start: number, end: number): number {
+    const { bytes } = this.reader;
+    let at = start;
+    while (at < end) {
+      const opcode = bytes[at] as number;
+      switch (IMMEDIATES[opcode] as number) {
+        case Immediate.none:
+          at++;
+          break;
+        case Immediate.number:
+          at = skipNumber(bytes, at + 1);
+          break;
+        case Immediate.memory:
+          at = this.#memoryAccess(at + 1);
+          break;
+        case Immediate.block:
+          at = this.#block(opcode, at + 1);
+          break;
+        case Immediate.function:
+          at = this.#function(opcode, at);
+          break;
+        case Immediate.global:
+          at = this.#index(at + 1, this.#spaces.globals, 'global');
+          break;
+        case Immediate.f32:
+          at += 5;
+          break;
+        case Immediate.f64:
+          at += 9;
+          break;
+        default:
+          this.reader.at = at + 1;
+          this.#special(opcode, at);
+          at = this.reader.at;
+      }
+    }
+    return at;
+  }
+
+  /** Alignment, perhaps a memory (multi-memory: bit 6 of the alignment), offset; at the reader's position. */
+  memoryAccess(): void {
+    this.reader.at = this.#memoryAccess(this.reader.at);
+  }
+
+  #memoryAccess(at: number): number {
+    const { reader } = this;
+    const alignment = reader.bytes[at] as number;
+    if (alignment < 0x40 && this.#spaces.memories > 0) return skipNumber(reader.bytes, at + 1);
+    reader.at = at;
+    const flags = reader.u32();
+    this.memoryIndex((flags & 0x40) === 0 ? 0 : reader.u32());
+    return skipNumber(reader.bytes, reader.at);
+  }
+
+  /** Memory 0 or none: the host's own lie behind it. */
+  memoryIndex(index: number): void {
+    if (index >= this.#spaces.memories) throw malformed(`it has no memory ${index}`, this.reader.at);
+  }
+
+  #block(opcode: number, at: number): number {
+    const next = skipBlockType(this.reader.bytes, at);
+    if (opcode === Op.loop) this.edits.add(Edit.check, next);
+    return next;
+  }
+
+  #function(opcode: number, at: number): number {
+    if (opcode !== Op.referenceFunction) this.#call(at);
+    return this.#index(at + 1, this.#spaces.functions, 'function');
+  }
+
+  #call(at: number): void {
+    this.#calls = true;
+    if (this.#long) this.edits.add(Edit.check, at);
+  }
+
+  #index(at: number, count: number, what: string): number {
+    const { reader } = this;
+    const first = reader.bytes[at] as number;
+    if (first < 0x80 && first < count) return at + 1;
+    reader.at = at;
+    const index = reader.u32();
+    if (index >= count) throw malformed(`it has no ${what} ${index}`, at);
+    return reader.at;
+  }
+
+  #special(opcode: number, at: number): void {
+    const { reader } = this;
+    switch (opcode) {
+      case Op.callIndirect:
+      case Op.returnCallIndirect:
+        this.#call(at);
+        reader.number();
+        reader.number();
+        break;
+      case Op.callReference:
+      case Op.returnCallReference:
+        this.#call(at);
+        reader.number();
+        break;
+      case Op.tableSet:
+        this.writesTables = true;
+        reader.number();
+        break;
+      case Op.memorySize:
+      case Op.memoryGrow:
+        this.memoryIndex(reader.u32());
+        if (this.#spaces.logicalSize) {
+          this.edits.add(opcode === Op.memorySize ? Edit.size : Edit.grow, at, reader.at - at);
+        }
+        break;
+      case Op.bulk:
+        scanBulk(reader, this);
+        break;
+      case Op.simd:
+        scanSimd(reader, this);
+        break;
+      case Op.atomic:
+        scanAtomic(reader, this);
+        break;
+      default:
+        this.#list(opcode, at);
+    }
+  }
+
+  /** Instructions that carry a list. */
+  #list(opcode: number, at: number): void {
+    const { reader } = this;
+    switch (opcode) {
+      case Op.branchTable:
+        for (let labels = reader.count(); labels >= 0; labels--) reader.number();
+        break;
+      case Op.selectTyped:
+        for (let types = reader.count(); types > 0; types--) reader.valueType();
+        break;
+      case Op.tryTable:
+        reader.at = skipBlockType(reader.bytes, reader.at);
+        for (let handlers = reader.count(); handlers > 0; handlers--) {
+          // catch and catch_ref name a tag and a label, catch_all and catch_all_ref a label.
+          if (reader.byte() < 2) reader.number();
+          reader.number();
+        }
+        break;
+      default:
+        throw new UnsupportedFeature(
+          `it uses an instruction that is not known here (0x${opcode.toString(16)} at offset ${at})`,
+        );
+    }
+  }
+}
+
+/** Skips a number of any width. Past the end there is no byte: the caller finds itself behind its end. */
+function skipNumber(bytes: Uint8Array, at: number): number {
+  let next = at;
+  while ((bytes[next++] as number) >= 0x80);
+  return next;
+}
+
+/** A type's index, a value type, or a reference to a heap type. */
+function skipBlockType(bytes: Uint8Array, at: number): number {
+  const first = bytes[at];
+  return skipNumber(bytes, first === 0x63 || first === 0x64 ? at + 1 : at);
+}

@@ -1,0 +1,179 @@
+import { EvaluationError } from '../errors.ts';
+import { type MemoryType, readMemorySection, readMemoryType } from './memory.ts';
+import { LINK_MODULE } from './plan.ts';
+import { ModuleReader } from './reader.ts';
+import { type Payload, readModuleSections, SectionId, type Sections } from './sections.ts';
+import { functionIndex, readTypeCount, skipConstant } from './types.ts';
+import { UnsupportedFeature } from './unsupported.ts';
+
+/** What an import or an export is of (core spec: external kinds). */
+export const ExternalKind = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
+
+export interface ImportName {
+  readonly module: string;
+  readonly name: string;
+}
+
+export interface ModuleMemory extends MemoryType {
+  /** Absent = the module's own. */
+  readonly imported?: ImportName & { readonly limits: Payload };
+}
+
+export interface ModuleGlobal {
+  /** First byte of its value type. */
+  readonly type: number;
+  readonly mutable: boolean;
+  readonly imported: boolean;
+}
+
+export interface ModuleExport {
+  readonly name: string;
+  readonly kind: number;
+  readonly index: number;
+}
+
+/** What a module says about itself before its code. */
+export interface ModuleView {
+  readonly bytes: Uint8Array;
+  readonly sections: Sections;
+  readonly typeCount: number;
+  /** Function imports; the place is the function's index. */
+  readonly functionImports: readonly ImportName[];
+  /** Imported and own. */
+  readonly functionCount: number;
+  readonly importCount: number;
+  readonly importsTable: boolean;
+  readonly memory: ModuleMemory | undefined;
+  readonly globals: readonly ModuleGlobal[];
+  readonly exports: readonly ModuleExport[];
+  readonly startFunction: number | undefined;
+}
+
+interface Imports {
+  readonly functions: ImportName[];
+  readonly globals: ModuleGlobal[];
+  readonly memories: ModuleMemory[];
+  count: number;
+  hasTable: boolean;
+}
+
+/**
+ * Reads everything but code, elements and data.
+ *
+ * @throws EvaluationError `module-invalid` for what is malformed or uses names that are the host's
+ * @throws UnsupportedFeature
+ */
+export function viewModule(bytes: Uint8Array): ModuleView {
+  const sections = readModuleSections(bytes);
+  const open = <T>(id: number, absent: T, read: (reader: ModuleReader) => T): T => {
+    const payload = sections.payloads.get(id);
+    return payload === undefined ? absent : read(new ModuleReader(bytes, payload.start, payload.end));
+  };
+  const imports = open(SectionId.import, noImports(), readImports);
+  const own = open(SectionId.memory, undefined, readMemorySection);
+  const memories = own === undefined ? imports.memories : [...imports.memories, own];
+  if (memories.length > 1) {
+    throw new EvaluationError('module-invalid', `the module has ${memories.length} memories, expected one`);
+  }
+  const functionCount = imports.functions.length + open(SectionId.function, 0, (reader) => reader.u32());
+  return {
+    bytes,
+    sections,
+    typeCount: open(SectionId.type, 0, readTypeCount),
+    functionImports: imports.functions,
+    functionCount,
+    importCount: imports.count,
+    importsTable: imports.hasTable,
+    memory: memories[0],
+    globals: [
+      ...imports.globals,
+      ...open<ModuleGlobal[]>(SectionId.global, [], (reader) => readGlobals(reader, functionCount)),
+    ],
+    exports: open<ModuleExport[]>(SectionId.export, [], readExports),
+    startFunction: open<number | undefined>(SectionId.start, undefined, (reader) =>
+      functionIndex(reader, functionCount),
+    ),
+  };
+}
+
+function noImports(): Imports {
+  return { functions: [], globals: [], memories: [], count: 0, hasTable: false };
+}
+
+function readImports(reader: ModuleReader): Imports {
+  const imports = noImports();
+  imports.count = reader.count();
+  for (let i = 0; i < imports.count; i++) {
+    const module = reader.name();
+    const name = reader.name();
+    if (module === LINK_MODULE) {
+      throw new EvaluationError('module-invalid', `the module imports from "${LINK_MODULE}", which is the host's own`);
+    }
+    readImport(reader, imports, { module, name });
+  }
+  return imports;
+}
+
+function readImport(reader: ModuleReader, imports: Imports, importedAs: ImportName): void {
+  const at = reader.at;
+  const kind = reader.byte();
+  switch (kind) {
+    case ExternalKind.function:
+      reader.u32();
+      imports.functions.push(importedAs);
+      break;
+    case ExternalKind.table:
+      imports.hasTable = true;
+      reader.valueType();
+      skipTableLimits(reader);
+      break;
+    case ExternalKind.memory:
+      imports.memories.push(readMemoryImport(reader, importedAs));
+      break;
+    case ExternalKind.global:
+      imports.globals.push({ ...readGlobalType(reader), imported: true });
+      break;
+    case ExternalKind.tag:
+      reader.byte();
+      reader.u32();
+      break;
+    default:
+      throw new UnsupportedFeature(`it imports something that is not known here (kind ${kind} at offset ${at})`);
+  }
+}
+
+function readMemoryImport(reader: ModuleReader, importedAs: ImportName): ModuleMemory {
+  const start = reader.at;
+  const type = readMemoryType(reader);
+  return { ...type, imported: { ...importedAs, limits: { start, end: reader.at } } };
+}
+
+function skipTableLimits(reader: ModuleReader): void {
+  const flags = reader.u32();
+  reader.number();
+  if ((flags & 1) !== 0) reader.number();
+}
+
+function readGlobals(reader: ModuleReader, functionCount: number): ModuleGlobal[] {
+  const globals: ModuleGlobal[] = [];
+  for (let count = reader.count(); count > 0; count--) {
+    globals.push({ ...readGlobalType(reader), imported: false });
+    skipConstant(reader, functionCount);
+  }
+  return globals;
+}
+
+function readGlobalType(reader: ModuleReader): Pick<ModuleGlobal, 'type' | 'mutable'> {
+  const type = reader.valueType();
+  return { type, mutable: reader.byte() !== 0 };
+}
+
+function readExports(reader: ModuleReader): ModuleExport[] {
+  const exports: ModuleExport[] = [];
+  for (let count = reader.count(); count > 0; count--) {
+    const name = reader.name();
+    const kind = reader.byte();
+    exports.push({ name, kind, index: reader.u32() });
+  }
+  return exports;
+}

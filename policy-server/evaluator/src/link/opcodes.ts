@@ -1,0 +1,69 @@
+/** What follows an opcode in a function's body. */
+export const Immediate = {
+  /** Nothing. */
+  none: 0,
+  /** One number that is of no interest here. */
+  number: 1,
+  /** A memory access: alignment, perhaps a memory, offset. */
+  memory: 2,
+  /** A block's type. */
+  block: 3,
+  /** A function's index. */
+  function: 4,
+  /** A global's index. */
+  global: 5,
+  /** Four or eight bytes. */
+  f32: 6,
+  f64: 7,
+  /** Anything that is rare enough to be looked at one by one. */
+  special: 8,
+} as const;
+
+/** Opcodes with a meaning for the link step. */
+export const Op = {
+  loop: 0x03,
+  end: 0x0b,
+  branchTable: 0x0e,
+  call: 0x10,
+  callIndirect: 0x11,
+  returnCall: 0x12,
+  returnCallIndirect: 0x13,
+  callReference: 0x14,
+  returnCallReference: 0x15,
+  selectTyped: 0x1c,
+  tryTable: 0x1f,
+  globalGet: 0x23,
+  globalSet: 0x24,
+  tableSet: 0x26,
+  memorySize: 0x3f,
+  memoryGrow: 0x40,
+  i32Const: 0x41,
+  referenceFunction: 0xd2,
+  bulk: 0xfc,
+  simd: 0xfd,
+  atomic: 0xfe,
+} as const;
+
+/** Every opcode of one byte that the engine knows without a flag; the others stay `special` and are refused there. */
+export const IMMEDIATES: Uint8Array = tableOfImmediates();
+
+function tableOfImmediates(): Uint8Array {
+  const table = new Uint8Array(256).fill(Immediate.special);
+  const set = (immediate: number, opcodes: readonly number[]): void => {
+    for (const opcode of opcodes) table[opcode] = immediate;
+  };
+  const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  // unreachable, nop, else, throw_ref, end, return, catch_all, drop, select; comparisons, arithmetic, conversions;
+  // ref.is_null, ref.eq, ref.as_non_null
+  set(Immediate.none, [0x00, 0x01, 0x05, 0x0a, 0x0b, 0x0f, 0x19, 0x1a, 0x1b, ...range(0x45, 0xc4), 0xd1, 0xd3, 0xd4]);
+  // catch, throw, rethrow, br, br_if, delegate; local.*, table.get; i32.const, i64.const; ref.null, br_on_null, br_on_non_null
+  set(Immediate.number, [0x07, 0x08, 0x09, 0x0c, 0x0d, 0x18, 0x20, 0x21, 0x22, 0x25, 0x41, 0x42, 0xd0, 0xd5, 0xd6]);
+  set(Immediate.memory, range(0x28, 0x3e));
+  // block, loop, if, try
+  set(Immediate.block, [0x02, Op.loop, 0x04, 0x06]);
+  set(Immediate.function, [Op.call, Op.returnCall, Op.referenceFunction]);
+  set(Immediate.global, [Op.globalGet, Op.globalSet]);
+  set(Immediate.f32, [0x43]);
+  set(Immediate.f64, [0x44]);
+  return table;
+}

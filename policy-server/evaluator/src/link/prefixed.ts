@@ -1,0 +1,104 @@
+import type { BodyScanner } from './body.ts';
+import { Edit } from './edits.ts';
+import type { ModuleReader } from './reader.ts';
+import { UnsupportedFeature } from './unsupported.ts';
+
+/** Instructions behind the prefix 0xfc. */
+const LAST_SATURATING_CONVERSION = 7;
+const Bulk = {
+  memoryInit: 8,
+  dataDrop: 9,
+  memoryCopy: 10,
+  memoryFill: 11,
+  tableInit: 12,
+  elementDrop: 13,
+  tableCopy: 14,
+  tableGrow: 15,
+  tableSize: 16,
+  tableFill: 17,
+} as const;
+
+/**
+ * Bulk instructions run for long without a loop, so each of those has a check in front of it: a fill of 512 MB takes some ten
+ * milliseconds, a thousand in a row would take seconds.
+ */
+export function scanBulk(reader: ModuleReader, scanner: BodyScanner): void {
+  const at = reader.at - 1;
+  const opcode = reader.u32();
+  if (opcode <= LAST_SATURATING_CONVERSION) return;
+  switch (opcode) {
+    case Bulk.memoryInit:
+      reader.number();
+      scanner.memoryIndex(reader.u32());
+      break;
+    case Bulk.memoryCopy:
+      scanner.memoryIndex(reader.u32());
+      scanner.memoryIndex(reader.u32());
+      break;
+    case Bulk.memoryFill:
+      scanner.memoryIndex(reader.u32());
+      break;
+    case Bulk.dataDrop:
+    case Bulk.elementDrop:
+      scanner.dropsSegments = true;
+      reader.number();
+      return;
+    case Bulk.tableSize:
+      reader.number();
+      return;
+    default:
+      scanTable(opcode, reader, scanner);
+  }
+  scanner.edits.add(Edit.check, at);
+}
+
+function scanTable(opcode: number, reader: ModuleReader, scanner: BodyScanner): void {
+  switch (opcode) {
+    case Bulk.tableInit:
+    case Bulk.tableCopy:
+      reader.number();
+      reader.number();
+      break;
+    case Bulk.tableGrow:
+    case Bulk.tableFill:
+      reader.number();
+      break;
+    default:
+      throw unknown(0xfc, opcode, reader.at);
+  }
+  scanner.writesTables = true;
+}
+
+const LAST_RELAXED_SIMD = 0x113;
+
+/** Instructions behind the prefix 0xfd. */
+export function scanSimd(reader: ModuleReader, scanner: BodyScanner): void {
+  const opcode = reader.u32();
+  if (opcode <= 11 || opcode === 92 || opcode === 93) scanner.memoryAccess();
+  // v128.const and i8x16.shuffle
+  else if (opcode === 12 || opcode === 13) reader.skip(16);
+  // extract_lane and replace_lane
+  else if (opcode >= 21 && opcode <= 34) reader.skip(1);
+  // load_lane and store_lane
+  else if (opcode >= 84 && opcode <= 91) {
+    scanner.memoryAccess();
+    reader.skip(1);
+  } else if (opcode > LAST_RELAXED_SIMD) throw unknown(0xfd, opcode, reader.at);
+}
+
+const FENCE = 3;
+const FIRST_ATOMIC_ACCESS = 0x10;
+const LAST_ATOMIC_ACCESS = 0x4e;
+
+/** Instructions behind the prefix 0xfe. */
+export function scanAtomic(reader: ModuleReader, scanner: BodyScanner): void {
+  const opcode = reader.u32();
+  if (opcode === FENCE) reader.skip(1);
+  else if (opcode < FENCE || (opcode >= FIRST_ATOMIC_ACCESS && opcode <= LAST_ATOMIC_ACCESS)) scanner.memoryAccess();
+  else throw unknown(0xfe, opcode, reader.at);
+}
+
+function unknown(prefix: number, opcode: number, at: number): UnsupportedFeature {
+  const name = `0x${prefix.toString(16)} 0x${opcode.toString(16)}`;
+  return new UnsupportedFeature(`it uses an instruction that is not known here (${name} before offset ${at})`);
+}

@@ -1,0 +1,94 @@
+import { EvaluationError } from '../errors.ts';
+import { UnsupportedFeature } from './unsupported.ts';
+
+const TYPED_REFERENCE = 0x64;
+const NULLABLE_TYPED_REFERENCE = 0x63;
+/** Numbers, v128, and every reference type that has a byte of its own lie at or above. */
+const SMALLEST_ONE_BYTE_TYPE = 0x69;
+const LARGEST_ONE_BYTE_TYPE = 0x7f;
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Reads a core module's binary format; never past its end, and linear in what it reads. */
+export class ModuleReader {
+  readonly bytes: Uint8Array;
+  at: number;
+  readonly end: number;
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.bytes = bytes;
+    this.at = start;
+    this.end = end;
+  }
+
+  get done(): boolean {
+    return this.at >= this.end;
+  }
+
+  byte(): number {
+    const value = this.at < this.end ? this.bytes[this.at] : undefined;
+    if (value === undefined) throw malformed('it ends too early', this.at);
+    this.at++;
+    return value;
+  }
+
+  /** LEB128, at most five bytes, at most 2^32 − 1. */
+  u32(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80 && value < 2 ** 32) return value;
+    }
+    throw malformed('a number does not fit 32 bits', this.at);
+  }
+
+  /** Skips a number of any width. */
+  number(): void {
+    while (this.byte() >= 0x80);
+  }
+
+  /** Moves on by `length` bytes and returns where they start. */
+  skip(length: number): number {
+    const start = this.at;
+    if (length > this.end - start) throw malformed('it ends too early', start);
+    this.at = start + length;
+    return start;
+  }
+
+  name(): string {
+    const length = this.u32();
+    const start = this.skip(length);
+    try {
+      return UTF8.decode(this.bytes.subarray(start, start + length));
+    } catch {
+      throw malformed('a name is not UTF-8', start);
+    }
+  }
+
+  /** Skips a value type and returns its first byte. */
+  valueType(): number {
+    const at = this.at;
+    const type = this.byte();
+    if (type === TYPED_REFERENCE || type === NULLABLE_TYPED_REFERENCE) this.number();
+    else if (type < SMALLEST_ONE_BYTE_TYPE || type > LARGEST_ONE_BYTE_TYPE) {
+      throw new UnsupportedFeature(`it uses a type that is not known here (0x${type.toString(16)} at offset ${at})`);
+    }
+    return type;
+  }
+
+  /** Every entry of a section takes a byte at least: a count beyond that is a lie, and nothing may be allocated for it. */
+  count(): number {
+    const at = this.at;
+    const count = this.u32();
+    if (count > this.end - this.at) throw malformed('a list ends too early', at);
+    return count;
+  }
+}
+
+export function malformed(what: string, offset: number): EvaluationError {
+  return new EvaluationError(
+    'module-invalid',
+    `cannot compile the module: it is malformed at offset ${offset}: ${what}`,
+  );
+}

@@ -1,0 +1,119 @@
+import { malformed, type ModuleReader } from './reader.ts';
+import { UnsupportedFeature } from './unsupported.ts';
+
+const FUNCTION = 0x60;
+const STRUCT = 0x5f;
+const ARRAY = 0x5e;
+const SUBTYPE = 0x50;
+const FINAL_SUBTYPE = 0x4f;
+const RECURSION_GROUP = 0x4e;
+/** i8 and i16, as fields. */
+const PACKED_TYPES: readonly number[] = [0x78, 0x77];
+
+/** How many types a type section defines: groups of types that refer to each other count as one entry, but not as one type. */
+export function readTypeCount(reader: ModuleReader): number {
+  let types = 0;
+  for (let entries = reader.count(); entries > 0; entries--) {
+    let members = 1;
+    if (reader.bytes[reader.at] === RECURSION_GROUP) {
+      reader.byte();
+      members = reader.count();
+    }
+    types += members;
+    for (; members > 0; members--) skipSubtype(reader);
+  }
+  return types;
+}
+
+function skipSubtype(reader: ModuleReader): void {
+  let form = reader.byte();
+  if (form === SUBTYPE || form === FINAL_SUBTYPE) {
+    for (let supertypes = reader.count(); supertypes > 0; supertypes--) reader.number();
+    form = reader.byte();
+  }
+  switch (form) {
+    case FUNCTION:
+      skipValueTypes(reader);
+      skipValueTypes(reader);
+      break;
+    case STRUCT:
+      for (let fields = reader.count(); fields > 0; fields--) skipField(reader);
+      break;
+    case ARRAY:
+      skipField(reader);
+      break;
+    default:
+      throw new UnsupportedFeature(
+        `it defines a type that is not known here (0x${form.toString(16)} at offset ${reader.at - 1})`,
+      );
+  }
+}
+
+function skipValueTypes(reader: ModuleReader): void {
+  for (let types = reader.count(); types > 0; types--) reader.valueType();
+}
+
+function skipField(reader: ModuleReader): void {
+  if (PACKED_TYPES.includes(reader.bytes[reader.at] ?? 0)) reader.byte();
+  else reader.valueType();
+  reader.byte();
+}
+
+const Constant = {
+  end: 0x0b,
+  globalGet: 0x23,
+  i32: 0x41,
+  i64: 0x42,
+  f32: 0x43,
+  f64: 0x44,
+  nullReference: 0xd0,
+  function: 0xd2,
+  simd: 0xfd,
+} as const;
+
+/** i32 and i64 additions, subtractions and multiplications (extended constant expressions). */
+const ARITHMETIC: readonly number[] = [0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e];
+
+/** Skips a constant expression. It may name functions of the module, never one that the link step appends. */
+export function skipConstant(reader: ModuleReader, functionCount: number): void {
+  for (;;) {
+    const at = reader.at;
+    const opcode = reader.byte();
+    switch (opcode) {
+      case Constant.end:
+        return;
+      case Constant.globalGet:
+      case Constant.i32:
+      case Constant.i64:
+      case Constant.nullReference:
+        reader.number();
+        break;
+      case Constant.f32:
+        reader.skip(4);
+        break;
+      case Constant.f64:
+        reader.skip(8);
+        break;
+      case Constant.function:
+        functionIndex(reader, functionCount);
+        break;
+      case Constant.simd:
+        // v128.const is the only constant there.
+        if (reader.u32() !== 12) throw unknown(opcode, at);
+        reader.skip(16);
+        break;
+      default:
+        if (!ARITHMETIC.includes(opcode)) throw unknown(opcode, at);
+    }
+  }
+}
+
+export function functionIndex(reader: ModuleReader, functionCount: number): number {
+  const index = reader.u32();
+  if (index >= functionCount) throw malformed(`it has no function ${index}`, reader.at);
+  return index;
+}
+
+function unknown(opcode: number, at: number): UnsupportedFeature {
+  return new UnsupportedFeature(`it uses a constant that is not known here (0x${opcode.toString(16)} at offset ${at})`);
+}
