@@ -53,6 +53,14 @@ export {
   type UserInfo,
 } from './admission.ts';
 export {
+  encodedAdmissionRequest,
+  encodedRawRequest,
+  readAdmissionReview,
+  readRawReview,
+  type EncodedAdmissionRequest,
+  type EncodedRequest,
+} from './encoded-request.ts';
+export {
   stringifyAdmissionResponse,
   stringifyAdmissionReview,
   type AdmissionResponse,
