@@ -1,6 +1,4 @@
-import { RegoFailure } from './errors.ts';
-
-/** The functions of OPA's Wasm ABI that are called here; `opa-wasm` calls the others. */
+/** The functions of OPA's Wasm ABI that a host calls. */
 export interface RegoExports {
   builtins(): number;
   entrypoints(): number;
@@ -10,8 +8,26 @@ export interface RegoExports {
   /** Since ABI 1.1: like their JSON twins, but sets stay sets and keys keep their type. */
   opa_value_parse?(address: number, length: number): number;
   opa_value_dump?(value: number): number;
-  /** Since ABI 1.2: the whole evaluation in one call. */
-  opa_eval?(...args: number[]): number;
+  /** Where the heap ends; setting it forgets the blocks that were freed. */
+  opa_heap_ptr_get(): number;
+  opa_heap_ptr_set(address: number): void;
+  /** Since ABI 1.2: the whole evaluation in one call, from the text of the input to that of the result. */
+  opa_eval?(
+    reserved: number,
+    entrypoint: number,
+    data: number,
+    inputAddress: number,
+    inputLength: number,
+    heapPointer: number,
+    format: number,
+  ): number;
+  /** What an evaluation takes where `opa_eval` does not exist. */
+  eval(context: number): number;
+  opa_eval_ctx_new(): number;
+  opa_eval_ctx_set_input(context: number, value: number): void;
+  opa_eval_ctx_set_data(context: number, value: number): void;
+  opa_eval_ctx_set_entrypoint(context: number, entrypoint: number): void;
+  opa_eval_ctx_get_result(context: number): number;
 }
 
 const ALWAYS_NEEDED = [
@@ -54,38 +70,9 @@ const OFFERED = new Map<string, WebAssembly.ImportExportKind>([
   ['opa_builtin4', 'function'],
 ]);
 
-/** Imports that no Rego policy is offered, as `module.name`. */
-export function unknownImports(module: WebAssembly.Module): string[] {
-  return WebAssembly.Module.imports(module)
+/** Those of a module's imports that no Rego policy is offered, as `module.name`. */
+export function unknownImports(imports: readonly WebAssembly.ModuleImportDescriptor[]): string[] {
+  return imports
     .filter((each) => each.module !== 'env' || OFFERED.get(each.name) !== each.kind)
     .map((each) => `${each.module}.${each.name}`);
-}
-
-/** The minor version of the ABI; a module of before they were counted has none. */
-export function abiMinorVersion(exports: WebAssembly.Exports): number {
-  const version = exports['opa_wasm_abi_minor_version'];
-  const value = version instanceof WebAssembly.Global ? version.value : undefined;
-  return typeof value === 'number' ? value : 0;
-}
-
-/**
- * The bytes of a NUL-terminated text. Both the address and the terminator are the guest's word: a text that never ends
- * must not be read for ever.
- */
-export function readText(memory: WebAssembly.Memory, address: number, maxBytes: number): Uint8Array {
-  const bytes = new Uint8Array(memory.buffer);
-  const start = address >>> 0;
-  if (start >= bytes.length)
-    throw new RegoFailure('guest-error', `address ${start} lies outside of the policy's memory`);
-  const window = bytes.subarray(start, start + maxBytes + 1);
-  const length = window.indexOf(0);
-  if (length !== -1) return window.subarray(0, length);
-  throw new RegoFailure('limit', `a text of the policy is longer than ${maxBytes} bytes or does not end`);
-}
-
-// Guests may hold bytes that are no UTF-8 (base64.decode of anything): replaced as in Go, never refused.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-
-export function decodeText(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
 }

@@ -1,11 +1,23 @@
 import { encodeJson, parseJson } from '@portcullis/protocol';
 import type { GuestInput } from '../runtime.ts';
 
+/** A JSON text in parts, as they are put one behind the other into a policy's memory: nothing is joined before. */
+export type DocumentParts = readonly Uint8Array[];
+
 /** The JSON bytes a Rego policy is evaluated over. */
 export interface RegoDocuments {
-  readonly input: Uint8Array<ArrayBuffer>;
-  readonly data: Uint8Array<ArrayBuffer>;
+  readonly input: DocumentParts;
+  readonly data: DocumentParts;
 }
+
+const encoder = new TextEncoder();
+const [REQUEST, PARAMETERS, REVIEW] = [
+  encoder.encode('{"request":'),
+  encoder.encode('{"parameters":'),
+  encoder.encode(',"review":'),
+];
+const [KUBERNETES, INVENTORY] = [encoder.encode('{"kubernetes":'), encoder.encode('{"inventory":')];
+const [EMPTY, COMMA, END] = [encoder.encode('{}'), encoder.encode(','), encoder.encode('}')];
 
 /**
  * OPA: the request is the input, settings are the data, Kubernetes objects join them as `data.kubernetes`.
@@ -15,42 +27,43 @@ export interface RegoDocuments {
 export function opaDocuments(guestInput: GuestInput, warn: (message: string) => void): RegoDocuments {
   const { request, settings, contextData } = guestInput;
   return {
-    input: join('{"request":', request, '}'),
-    data: contextData === undefined ? join(settings) : withKubernetes(settings, contextData, warn),
+    input: [REQUEST, request, END],
+    data: contextData === undefined ? [settings] : withKubernetes(settings, contextData, warn),
   };
 }
 
 /** Gatekeeper: settings are the constraint's parameters, Kubernetes objects are found under `data.inventory`. */
 export function gatekeeperDocuments({ request, settings, contextData }: GuestInput): RegoDocuments {
   return {
-    input: join('{"parameters":', settings, ',"review":', request, '}'),
-    data: contextData === undefined ? join('{}') : join('{"inventory":', contextData, '}'),
+    input: [PARAMETERS, settings, REVIEW, request, END],
+    data: contextData === undefined ? [EMPTY] : [INVENTORY, contextData, END],
   };
 }
 
-function withKubernetes(
-  settings: Uint8Array,
-  kubernetes: Uint8Array,
-  warn: (message: string) => void,
-): Uint8Array<ArrayBuffer> {
+function withKubernetes(settings: Uint8Array, kubernetes: Uint8Array, warn: (message: string) => void): DocumentParts {
+  // Spliced, not parsed: an inventory may hold every object of a cluster.
+  const rest = mentionsKubernetes(settings) ? withoutKubernetes(settings, warn) : settings;
+  if (rest.length === EMPTY.length) return [KUBERNETES, kubernetes, END];
+  return [KUBERNETES, kubernetes, COMMA, rest.subarray(1)];
+}
+
+/** Whether the settings may have such a member; JSON can also spell it with escapes, but canonical JSON does not. */
+function mentionsKubernetes({ buffer, byteOffset, length }: Uint8Array): boolean {
+  return Buffer.from(buffer, byteOffset, length).includes('"kubernetes":');
+}
+
+function withoutKubernetes(settings: Uint8Array, warn: (message: string) => void): Uint8Array {
   const document = parseJson(settings);
   if (!(document instanceof Map)) throw new TypeError('settings must be a JSON object');
   if (document.delete('kubernetes')) {
     warn('the setting "kubernetes" is hidden by the Kubernetes objects that data.kubernetes holds: rename the setting');
   }
-  // Spliced, not parsed: an inventory may hold every object of a cluster.
-  const rest = encodeJson(document);
-  if (document.size === 0) return join('{"kubernetes":', kubernetes, '}');
-  return join('{"kubernetes":', kubernetes, ',', rest.subarray(1));
+  return encodeJson(document);
 }
 
-function join(...parts: (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
-  const chunks = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+/** The length of a text in bytes. */
+export function lengthOf(parts: DocumentParts): number {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return length;
 }

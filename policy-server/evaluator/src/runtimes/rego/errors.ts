@@ -1,3 +1,4 @@
+import { messageOf } from '@portcullis/protocol';
 import type { GuestAnswer, GuestFailure } from '../runtime.ts';
 
 /** Why an evaluation of a Rego policy ended without a result. */
@@ -17,31 +18,20 @@ export function builtinFailure(name: string, cause: string): RegoFailure {
 
 /** `opa_abort`: the policy gave up. Its allocator does so when the engine refuses to grow the memory. */
 export function abortFailure(message: string, maxPages: number): RegoFailure {
-  if (message === 'opa_malloc: failed') return memoryFailure(maxPages);
-  return new RegoFailure('guest-error', `opa_abort: ${message}`);
-}
-
-function memoryFailure(maxPages: number): RegoFailure {
+  if (message !== 'opa_malloc: failed') return new RegoFailure('guest-error', `opa_abort: ${message}`);
   return new RegoFailure('limit', `out of memory: the policy needs more than ${maxPages} pages of 64 KiB`);
 }
 
-/** Makes one kind of failure of all that comes out of an engine and of `opa-wasm`, which throws strings and plain objects. */
-export function regoFailureFrom(thrown: unknown, maxPages: number): RegoFailure {
+/** Makes one kind of failure of all that comes out of an engine. */
+export function regoFailureFrom(thrown: unknown): RegoFailure {
   if (thrown instanceof RegoFailure) return thrown;
   if (thrown instanceof WebAssembly.RuntimeError) {
     return new RegoFailure('trap', `wasm trap: ${thrown.message}`, { cause: thrown });
   }
-  if (thrown instanceof RangeError) {
-    if (thrown.message.includes('call stack')) return new RegoFailure('trap', 'wasm trap: call stack exhausted');
-    if (thrown.message.includes('Memory.grow')) return memoryFailure(maxPages);
+  if (thrown instanceof RangeError && thrown.message.includes('call stack')) {
+    return new RegoFailure('trap', 'wasm trap: call stack exhausted');
   }
-  return new RegoFailure('guest-error', textOf(thrown), { cause: thrown });
-}
-
-function textOf(thrown: unknown): string {
-  if (typeof thrown === 'string') return thrown;
-  if (typeof thrown === 'object' && thrown !== null && 'message' in thrown) return String(thrown.message);
-  return String(thrown);
+  return new RegoFailure('guest-error', messageOf(thrown), { cause: thrown });
 }
 
 /** What an operator reads when the engine could not finish. */

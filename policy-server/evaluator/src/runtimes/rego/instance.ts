@@ -1,126 +1,137 @@
-import { createRequire } from 'node:module';
-import type * as opaWasm from '@open-policy-agent/opa-wasm';
-import type { GuestLimits } from '../runtime.ts';
-import { abiMinorVersion, decodeText, readText, type RegoExports } from './abi.ts';
-import { RegoFailure, regoFailureFrom } from './errors.ts';
-import { type BuiltinHost, RegoImports } from './imports.ts';
+import { CONTROL_IMPORT, LINK_MODULE, type LinkPlan } from '../../link/plan.ts';
+import { type ImagedInstance } from '../guest/imaged-instances.ts';
+import { InstanceState } from '../guest/image.ts';
+import type { GuestLimits, ThreadContext } from '../runtime.ts';
+import type { RegoExports } from './abi.ts';
+import { EvaluationContext } from './context.ts';
+import { type DocumentParts, lengthOf, type RegoDocuments } from './documents.ts';
+import { RegoFailure } from './errors.ts';
+import { RegoImports } from './imports.ts';
+import { RegoMemory } from './memory.ts';
 import { RegoNumber, RegoObject } from './value.ts';
 import { parseValue } from './value-text.ts';
-
-// The package's ES module forgets this one of its exports; its types and its CommonJS module have it.
-const { LoadedPolicy } = createRequire(import.meta.url)('@open-policy-agent/opa-wasm') as typeof opaWasm;
-
-/** What `opa build` modules are made for; one with much static data declares more. */
-const USUAL_PAGES = 5;
 
 /** The entrypoint that decides: policies have exactly one. */
 const ENTRYPOINT = 0;
 
-/** A compiled policy and the memory it was seen to start with. */
-export class RegoModule {
-  readonly module: WebAssembly.Module;
-  readonly limits: GuestLimits;
-  #initialPages: number;
+/** The format of a result that is JSON, as `opa_eval` has it. */
+const JSON_FORMAT = 0;
 
-  constructor(module: WebAssembly.Module, limits: GuestLimits) {
-    this.module = module;
-    this.limits = limits;
-    this.#initialPages = Math.min(USUAL_PAGES, limits.memoryPages);
+/** What an instance is made of: a module as it was linked, and the thread it runs on. */
+export interface RegoParts {
+  readonly module: WebAssembly.Module;
+  readonly plan: LinkPlan;
+  readonly thread: Pick<ThreadContext, 'limits' | 'control'>;
+}
+
+/** Names of the builtins a policy imports, and their numbers. */
+export type BuiltinNumbers = ReadonlyMap<string, number>;
+
+/** One instance of a Rego policy. It serves many evaluations, each from the image, and one at a time. */
+export class RegoInstance implements ImagedInstance {
+  readonly state: InstanceState | undefined;
+  /** What the JavaScript side knows of the evaluation. */
+  readonly context: EvaluationContext;
+  readonly #limits: GuestLimits;
+  readonly #memory: RegoMemory;
+  readonly #imports: RegoImports;
+  readonly #exports: RegoExports;
+  readonly #startFunction: string | undefined;
+
+  /** @throws WebAssembly.LinkError when the memory is not of the size the module wants */
+  constructor({ module, plan, thread }: RegoParts, memory: WebAssembly.Memory) {
+    const { limits, control } = thread;
+    this.#limits = limits;
+    this.#memory = new RegoMemory(memory);
+    this.context = new EvaluationContext(limits);
+    const words = new Int32Array(control.buffer);
+    this.#imports = new RegoImports({ memory: this.#memory, limits, context: this.context, control: words });
+    const { exports } = new WebAssembly.Instance(module, {
+      env: { ...this.#imports.functions, memory },
+      [LINK_MODULE]: { [CONTROL_IMPORT]: control },
+    });
+    this.#exports = exports as unknown as RegoExports;
+    this.#startFunction = plan.startFunction;
+    this.state = plan.image.covered ? InstanceState.of(plan, exports, memory) : undefined;
   }
 
   /**
-   * A fresh instance: start code has run, no request has been seen.
+   * Runs start code and asks the policy for its tables: what an image is taken after.
    *
-   * @throws RegoFailure when start code traps or what the module says about itself makes no sense.
+   * @throws RegoFailure when start code traps or what the module says about itself makes no sense
    */
-  instantiate(host: BuiltinHost): RegoInstance {
-    for (;;) {
-      const memory = new WebAssembly.Memory({ initial: this.#initialPages, maximum: this.limits.memoryPages });
-      const imports = new RegoImports(memory, this.limits, host);
-      try {
-        const instance = new WebAssembly.Instance(this.module, { env: imports.env });
-        return new RegoInstance({ memory, instance, imports, limits: this.limits });
-      } catch (error) {
-        // The engine does not tell how large a memory a module wants to be given, only that this one is too small.
-        const full = this.#initialPages === this.limits.memoryPages;
-        if (!(error instanceof WebAssembly.LinkError) || full) throw regoFailureFrom(error, this.limits.memoryPages);
-        this.#initialPages = Math.min(this.#initialPages * 2, this.limits.memoryPages);
-      }
-    }
-  }
-}
-
-interface InstanceParts {
-  readonly memory: WebAssembly.Memory;
-  readonly instance: WebAssembly.Instance;
-  readonly imports: RegoImports;
-  readonly limits: GuestLimits;
-}
-
-/** One instance of a Rego policy, good for one evaluation. */
-export class RegoInstance {
-  readonly #parts: InstanceParts;
-  readonly #policy: InstanceType<typeof LoadedPolicy>;
-  /** Names of the builtins the policy imports, and their numbers. */
-  readonly builtins: ReadonlyMap<string, number>;
-  #result: Uint8Array | undefined;
-
-  constructor(parts: InstanceParts) {
-    this.#parts = parts;
-    const exports = parts.instance.exports as unknown as RegoExports;
-    this.builtins = this.#numberedNames(exports.opa_json_dump(exports.builtins()));
-    parts.imports.connect(exports, this.builtins);
+  start(): BuiltinNumbers {
+    const exports = this.#exports;
+    if (this.#startFunction !== undefined) startCode(exports, this.#startFunction)();
+    const builtins = this.#numberedNames(exports.opa_json_dump(exports.builtins()));
+    this.connect(builtins);
     const entrypoints = this.#numberedNames(exports.opa_json_dump(exports.entrypoints()));
     if (![...entrypoints.values()].includes(ENTRYPOINT)) {
       throw new RegoFailure('guest-error', `the policy has no entrypoint with number ${ENTRYPOINT}`);
     }
-    // Heap pointers, loading of documents and both calling conventions are the library's.
-    const facade = { module: undefined, instance: { exports: this.#observed(exports) } };
-    this.#policy = new LoadedPolicy(facade as never, parts.memory, abiMinorVersion(parts.instance.exports));
+    return builtins;
+  }
+
+  /** Tells the imports what `start` found out, for an instance that begins at the image of another. */
+  connect(builtins: BuiltinNumbers): void {
+    this.#imports.connect(this.#exports, builtins);
   }
 
   /**
    * Evaluates and returns the JSON array of results as the guest wrote it.
    *
-   * @throws RegoFailure
+   * @throws what came out of the guest or its imports; the instance is of no use any more
    */
-  evaluate(data: Uint8Array<ArrayBuffer>, input: Uint8Array<ArrayBuffer>): Uint8Array {
-    const { imports, limits } = this.#parts;
+  evaluate({ data, input }: RegoDocuments): Uint8Array {
+    let result: number;
     try {
-      this.#policy.setData(data.buffer);
-      this.#result = undefined;
-      this.#policy.evaluate(input.buffer, ENTRYPOINT);
+      result = this.#run(data, input);
     } catch (error) {
-      // The library parses the result, of which we only want the bytes: what it thinks of their syntax is not asked.
-      if (!(error instanceof SyntaxError && this.#result !== undefined)) {
-        throw imports.failure ?? regoFailureFrom(error, limits.memoryPages);
-      }
+      throw this.#imports.failure ?? error;
     }
     // A module with exception handlers can swallow what an import throws.
-    if (imports.failure !== undefined) throw imports.failure;
-    if (this.#result === undefined) throw new RegoFailure('guest-error', 'the policy returned no result');
-    return this.#result;
+    if (this.#imports.failure !== undefined) throw this.#imports.failure;
+    return this.#memory.copy(result, this.#limits.maxOutputBytes);
   }
 
-  /**
-   * The exports as the library sees them. `LoadedPolicy.evaluate` returns the result after `JSON.parse`, which rounds
-   * integers beyond 2^53, and looks for its end without a bound: so the text is checked and kept where it leaves the guest.
-   */
-  #observed(exports: RegoExports): Record<string, unknown> {
-    const observe = (address: number): number => {
-      this.#result = readText(this.#parts.memory, address, this.#parts.limits.maxOutputBytes).slice();
-      return address;
-    };
-    return {
-      ...exports,
-      opa_json_dump: (value: number) => observe(exports.opa_json_dump(value)),
-      opa_eval: (...args: number[]) => observe(exports.opa_eval?.(...args) ?? 0),
-    };
+  /** Returns where the text of the result is. */
+  #run(data: DocumentParts, input: DocumentParts): number {
+    const exports = this.#exports;
+    const dataValue = this.#parse(data);
+    if (exports.opa_eval === undefined) return this.#runStepwise(exports, dataValue, this.#parse(input));
+    // The input is allocated, so that the policy's own allocator finds the room, and the heap goes on behind it.
+    const length = lengthOf(input);
+    const address = this.#put(input, length);
+    const heap = exports.opa_heap_ptr_get();
+    return exports.opa_eval(0, ENTRYPOINT, dataValue, address, length, heap, JSON_FORMAT);
+  }
+
+  /** As it was before ABI 1.2. */
+  #runStepwise(exports: RegoExports, data: number, input: number): number {
+    const context = exports.opa_eval_ctx_new();
+    exports.opa_eval_ctx_set_input(context, input);
+    exports.opa_eval_ctx_set_data(context, data);
+    exports.opa_eval_ctx_set_entrypoint(context, ENTRYPOINT);
+    exports.eval(context);
+    return exports.opa_json_dump(exports.opa_eval_ctx_get_result(context));
+  }
+
+  /** A JSON text as a value of the policy's. */
+  #parse(parts: DocumentParts): number {
+    const length = lengthOf(parts);
+    const value = this.#exports.opa_json_parse(this.#put(parts, length), length);
+    if (value === 0) throw new RegoFailure('guest-error', 'the policy cannot read a document it is evaluated over');
+    return value;
+  }
+
+  #put(parts: DocumentParts, length: number): number {
+    const address = this.#exports.opa_malloc(length);
+    this.#memory.write(address, parts, length);
+    return address;
   }
 
   #numberedNames(address: number): Map<string, number> {
-    const { memory, limits } = this.#parts;
-    const value = parseValue(decodeText(readText(memory, address, limits.maxHostCallBytes)));
+    const value = parseValue(this.#memory.text(address, this.#limits.maxHostCallBytes));
     const names = new Map<string, number>();
     if (!(value instanceof RegoObject)) throw new RegoFailure('guest-error', 'the policy does not list its builtins');
     for (const [name, id] of value.entries()) {
@@ -128,4 +139,10 @@ export class RegoInstance {
     }
     return names;
   }
+}
+
+function startCode(exports: object, name: string): () => void {
+  const value: unknown = Reflect.get(exports, name);
+  if (typeof value === 'function') return value as () => void;
+  throw new RegoFailure('guest-error', 'the linked module has lost its start code');
 }

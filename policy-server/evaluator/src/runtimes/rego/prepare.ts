@@ -1,6 +1,7 @@
 import { createContext, Script } from 'node:vm';
 import { EvaluationError } from '../../errors.ts';
-import { compileLinked, coreModule, reportOf } from '../guest/compile.ts';
+import type { Lease } from '../guest/imaged-instances.ts';
+import { compileLinked, coreModule, corePlan, importsOf, reportOf } from '../guest/compile.ts';
 import type {
   CompiledPolicy,
   CompileOptions,
@@ -8,7 +9,6 @@ import type {
   GuestAnswer,
   GuestHost,
   GuestInput,
-  GuestLimits,
   GuestOperation,
   Prepared,
   Runtime,
@@ -18,8 +18,8 @@ import { missingExports, unknownImports } from './abi.ts';
 import { BUILTINS } from './builtins/table.ts';
 import { gatekeeperDocuments, opaDocuments, type RegoDocuments } from './documents.ts';
 import { evaluationFailed, regoFailureFrom, unsupported } from './errors.ts';
-import { type RegoInstance, RegoModule } from './instance.ts';
-import type { BuiltinHost } from './imports.ts';
+import type { RegoInstance, RegoParts } from './instance.ts';
+import { instantiateRego, RegoModule } from './module.ts';
 
 /** Start code and `builtins()` of a real module take a fraction of a millisecond. */
 const PROBE_TIMEOUT_MS = 2_000;
@@ -37,21 +37,20 @@ async function compile(bytes: Uint8Array, options: CompileOptions): Promise<Comp
       `the module is no Rego policy: it does not export ${missing.join(', ')}`,
     );
   }
-  const unknown = unknownImports(module);
+  const unknown = unknownImports(importsOf(module, plan));
   if (unknown.length > 0) {
     throw new EvaluationError('import-unknown', `no Rego policy is offered the import ${unknown.join(', ')}`);
   }
-  refuseMissingBuiltins(probe(module, limits));
+  refuseMissingBuiltins(probe({ module, plan, thread: { limits, control: controlOfNobody() } }));
   return { mode, sha256, modules: [module], plans: [plan], instances: reportOf(plan, instances) };
 }
 
 /** What a module needs is known only to an instance. A hostile one must not hang the thread: the time is limited. */
-function probe(module: WebAssembly.Module, limits: GuestLimits): string[] {
-  const host: BuiltinHost = { log: () => undefined, nowNs: () => 0n, randomFill: () => undefined };
+function probe(parts: RegoParts): string[] {
   let names: string[] = [];
   const context = createContext({
     probe: () => {
-      names = [...new RegoModule(module, limits).instantiate(host).builtins.keys()];
+      names = [...instantiateRego(parts, undefined).start().keys()];
     },
   });
   try {
@@ -60,9 +59,14 @@ function probe(module: WebAssembly.Module, limits: GuestLimits): string[] {
     if (isTimeout(error)) {
       throw new EvaluationError('timeout', `the module's start code runs for more than ${PROBE_TIMEOUT_MS} ms`);
     }
-    throw initialisationFailed(error, limits);
+    throw initialisationFailed(error);
   }
   return names;
+}
+
+/** The probe is stopped by the time limit of its script. */
+function controlOfNobody(): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
 }
 
 /** The error belongs to the other context: it is no instance of this one's `Error`. */
@@ -77,28 +81,26 @@ function refuseMissingBuiltins(names: readonly string[]): void {
   if (missing.length > 0) throw new EvaluationError('missing-builtins', `Missing Rego builtins: ${missing.join(', ')}`);
 }
 
-function initialisationFailed(error: unknown, limits: GuestLimits): EvaluationError {
-  const failure = regoFailureFrom(error, limits.memoryPages);
+function initialisationFailed(error: unknown): EvaluationError {
+  const failure = regoFailureFrom(error);
   return new EvaluationError('initialisation-failed', `the module cannot be started: ${failure.message}`, {
     cause: failure,
   });
 }
 
-async function prepare(compiled: CompiledPolicy, { limits }: ThreadContext): Promise<Prepared> {
-  const rego = new RegoModule(coreModule(compiled), limits);
+async function prepare(compiled: CompiledPolicy, thread: ThreadContext): Promise<Prepared> {
   const { mode } = compiled;
+  const rego = new RegoModule({ module: coreModule(compiled), plan: corePlan(compiled), thread });
   return {
-    instances: compiled.instances,
+    get instances() {
+      return rego.report;
+    },
     async begin(operation, host) {
       try {
-        return new RegoEvaluation(rego.instantiate(host), {
-          gatekeeper: mode === 'gatekeeper',
-          operation,
-          host,
-          limits,
-        });
+        const lease = await rego.take(host);
+        return new RegoEvaluation(rego, lease, { gatekeeper: mode === 'gatekeeper', operation, host });
       } catch (error) {
-        throw initialisationFailed(error, limits);
+        throw initialisationFailed(error);
       }
     },
   };
@@ -108,20 +110,23 @@ interface EvaluationOptions {
   readonly gatekeeper: boolean;
   readonly operation: GuestOperation;
   readonly host: GuestHost;
-  readonly limits: GuestLimits;
 }
 
 class RegoEvaluation implements Evaluation {
-  #instance: RegoInstance | undefined;
+  readonly #module: RegoModule;
   readonly #options: EvaluationOptions;
+  #lease: Lease<RegoInstance> | undefined;
+  /** Whether nothing ran in the instance, or what ran came to its proper end. */
+  #clean = true;
 
-  constructor(instance: RegoInstance, options: EvaluationOptions) {
-    this.#instance = instance;
+  constructor(module: RegoModule, lease: Lease<RegoInstance>, options: EvaluationOptions) {
+    this.#module = module;
+    this.#lease = lease;
     this.#options = options;
   }
 
   async call(input: GuestInput): Promise<GuestAnswer> {
-    const { operation, gatekeeper, limits } = this.#options;
+    const { operation, gatekeeper } = this.#options;
     if (operation === 'protocol_version') return unsupported('Rego policies do not speak the waPC protocol');
     // Rego policies cannot judge their settings: that they load is all there is to know.
     if (operation === 'validate_settings') return { kind: 'response', bytes: Buffer.from('{"valid":true}') };
@@ -129,16 +134,24 @@ class RegoEvaluation implements Evaluation {
       return unsupported('internal server error: Gatekeeper does not support raw validation requests');
     }
     try {
-      const { data, input: document } = this.#documents(input);
-      if (this.#instance === undefined) throw new TypeError('the evaluation has ended');
-      return { kind: 'response', bytes: this.#instance.evaluate(data, document) };
+      return { kind: 'response', bytes: this.#evaluate(this.#documents(input)) };
     } catch (error) {
-      return evaluationFailed(regoFailureFrom(error, limits.memoryPages));
+      return evaluationFailed(regoFailureFrom(error));
     }
   }
 
   end(): void {
-    this.#instance = undefined;
+    if (this.#lease === undefined) return;
+    this.#module.giveBack(this.#lease, this.#clean);
+    this.#lease = undefined;
+  }
+
+  #evaluate(documents: RegoDocuments): Uint8Array {
+    if (this.#lease === undefined) throw new TypeError('the evaluation has ended');
+    this.#clean = false;
+    const result = this.#lease.instance.evaluate(documents);
+    this.#clean = true;
+    return result;
   }
 
   #documents(input: GuestInput): RegoDocuments {

@@ -1,3 +1,4 @@
+import { countStep } from './interruption.ts';
 import { RegoNumber, RegoObject, RegoSet, type RegoValue } from './value.ts';
 
 /** Deeper values are refused: reading and writing recurse. */
@@ -19,6 +20,7 @@ export function parseValue(text: string): RegoValue {
 
 /** Writes a value for `opa_value_parse`; for `opa_json_parse` (old modules) sets become arrays and all keys strings. */
 export function printValue(value: RegoValue, form: 'rego' | 'json'): string {
+  countStep();
   if (typeof value === 'string') return JSON.stringify(value.toWellFormed());
   if (value === null || typeof value === 'boolean') return String(value);
   if (value instanceof RegoNumber) return value.text;
@@ -46,7 +48,13 @@ function printMembers(object: RegoObject, form: 'rego' | 'json'): string {
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?/y;
-const WHITE_SPACE = /[ \t\r\n]*/y;
+/** Whatever a JSON reader must look at twice: escapes and what may not stand in a string. */
+const UNUSUAL = /[\\\p{Cc}]/u;
+
+/** Character codes of the marks. */
+const [QUOTE, COMMA, COLON] = [0x22, 0x2c, 0x3a];
+const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
+const [LETTER_F, LETTER_N, LETTER_S, LETTER_T] = [0x66, 0x6e, 0x73, 0x74];
 
 class ValueReader {
   readonly #text: string;
@@ -58,37 +66,42 @@ class ValueReader {
 
   value(depth: number): RegoValue {
     if (depth > MAX_DEPTH) throw new ValueSyntaxError(`the value is nested deeper than ${MAX_DEPTH} levels`);
-    this.#match(WHITE_SPACE);
-    switch (this.#text.charAt(this.#at)) {
-      case '"':
+    countStep();
+    switch (this.#next()) {
+      case QUOTE:
         return this.#string();
-      case '[':
+      case OPEN_BRACKET:
         return this.#array(depth);
-      case '{':
+      case OPEN_BRACE:
         return this.#objectOrSet(depth);
-      case 'n':
+      case LETTER_N:
         return this.#word('null', null);
-      case 't':
+      case LETTER_T:
         return this.#word('true', true);
-      case 'f':
+      case LETTER_F:
         return this.#word('false', false);
-      case 's':
+      case LETTER_S:
         return this.#word('set()', new RegoSet());
       default:
-        return new RegoNumber(this.#match(NUMBER) ?? this.#fail());
+        return this.#number();
     }
   }
 
   end(): void {
-    this.#match(WHITE_SPACE);
+    this.#next();
     if (this.#at !== this.#text.length) this.#fail();
   }
 
   #string(): string {
     const end = endOfString(this.#text, this.#at);
-    const literal = this.#text.slice(this.#at, end);
+    const content = this.#text.slice(this.#at + 1, end - 1);
+    const isClosed = end - this.#at >= 2 && this.#text.charCodeAt(end - 1) === QUOTE;
+    if (isClosed && !UNUSUAL.test(content)) {
+      this.#at = end;
+      return content;
+    }
     try {
-      const text: unknown = JSON.parse(literal);
+      const text: unknown = JSON.parse(this.#text.slice(this.#at, end));
       this.#at = end;
       return typeof text === 'string' ? text : this.#fail();
     } catch {
@@ -96,39 +109,45 @@ class ValueReader {
     }
   }
 
+  #number(): RegoNumber {
+    NUMBER.lastIndex = this.#at;
+    const text = NUMBER.exec(this.#text)?.[0] ?? this.#fail();
+    this.#at += text.length;
+    return new RegoNumber(text);
+  }
+
   #array(depth: number): RegoValue[] {
-    this.#expect('[');
+    this.#at++;
     const items: RegoValue[] = [];
-    if (this.#skip(']')) return items;
+    if (this.#skip(CLOSE_BRACKET)) return items;
     do items.push(this.value(depth + 1));
-    while (this.#skip(','));
-    this.#expect(']');
+    while (this.#skip(COMMA));
+    this.#expect(CLOSE_BRACKET);
     return items;
   }
 
   #objectOrSet(depth: number): RegoValue {
-    this.#expect('{');
-    if (this.#skip('}')) return new RegoObject();
+    this.#at++;
+    if (this.#skip(CLOSE_BRACE)) return new RegoObject();
     const first = this.value(depth + 1);
-    return this.#skip(':') ? this.#object(first, depth) : this.#set(first, depth);
+    if (this.#skip(COLON)) return new RegoObject(this.#members(first, depth + 1));
+    return new RegoSet(this.#elements(first, depth + 1));
   }
 
-  #object(firstKey: RegoValue, depth: number): RegoObject {
-    const members: [RegoValue, RegoValue][] = [[firstKey, this.value(depth + 1)]];
-    while (this.#skip(',')) {
-      const key = this.value(depth + 1);
-      this.#expect(':');
-      members.push([key, this.value(depth + 1)]);
+  *#members(firstKey: RegoValue, depth: number): Generator<readonly [RegoValue, RegoValue]> {
+    yield [firstKey, this.value(depth)];
+    while (this.#skip(COMMA)) {
+      const key = this.value(depth);
+      this.#expect(COLON);
+      yield [key, this.value(depth)];
     }
-    this.#expect('}');
-    return new RegoObject(members);
+    this.#expect(CLOSE_BRACE);
   }
 
-  #set(first: RegoValue, depth: number): RegoSet {
-    const members = [first];
-    while (this.#skip(',')) members.push(this.value(depth + 1));
-    this.#expect('}');
-    return new RegoSet(members);
+  *#elements(first: RegoValue, depth: number): Generator<RegoValue> {
+    yield first;
+    while (this.#skip(COMMA)) yield this.value(depth);
+    this.#expect(CLOSE_BRACE);
   }
 
   #word<T>(word: string, value: T): T {
@@ -137,22 +156,23 @@ class ValueReader {
     return value;
   }
 
-  #skip(mark: string): boolean {
-    this.#match(WHITE_SPACE);
-    if (this.#text[this.#at] !== mark) return false;
+  /** The code of the next character that is no white space; NaN at the end. */
+  #next(): number {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return code;
+      this.#at++;
+    }
+  }
+
+  #skip(mark: number): boolean {
+    if (this.#next() !== mark) return false;
     this.#at++;
     return true;
   }
 
-  #expect(mark: string): void {
+  #expect(mark: number): void {
     if (!this.#skip(mark)) this.#fail();
-  }
-
-  #match(pattern: RegExp): string | undefined {
-    pattern.lastIndex = this.#at;
-    const text = pattern.exec(this.#text)?.[0];
-    this.#at += text?.length ?? 0;
-    return text;
   }
 
   #fail(): never {

@@ -1,4 +1,5 @@
 import { compareDecimals, integerOf, parseDecimal } from './decimal.ts';
+import { countStep } from './interruption.ts';
 
 /** A value of Rego: JSON plus sets, objects with keys of any type, and numbers of any precision. */
 export type RegoValue = null | boolean | string | RegoNumber | readonly RegoValue[] | RegoSet | RegoObject;
@@ -90,6 +91,7 @@ export function valuesEqual(a: RegoValue, b: RegoValue): boolean {
 
 /** A text that is the same for equal values only; `1` and `1.0` are equal. */
 function identityOf(value: RegoValue): string {
+  countStep();
   if (typeof value === 'string') return JSON.stringify(value);
   if (value === null || typeof value === 'boolean') return String(value);
   if (value instanceof RegoNumber) return numberIdentity(value.text);
@@ -112,6 +114,7 @@ const TYPE_ORDER = ['null', 'boolean', 'number', 'string', 'array', 'object', 's
 
 /** Rego's order over all values: by type, then by content. */
 export function compareValues(a: RegoValue, b: RegoValue): number {
+  countStep();
   const types = TYPE_ORDER.indexOf(typeName(a)) - TYPE_ORDER.indexOf(typeName(b));
   if (types !== 0) return types;
   if (typeof a === 'string') return Buffer.compare(Buffer.from(a), Buffer.from(typeof b === 'string' ? b : ''));

@@ -1,0 +1,58 @@
+import type { GuestHost, GuestLimits } from '../runtime.ts';
+import type { BuiltinContext } from './builtins/builtin.ts';
+import type { RegoValue } from './value.ts';
+
+/** What builtins may ask of the outside. */
+export type BuiltinHost = Pick<GuestHost, 'log' | 'nowNs' | 'randomFill'>;
+
+/** Nobody: between two evaluations, no clock and no log belongs to the guest. */
+const NO_HOST: BuiltinHost = {
+  log: () => undefined,
+  nowNs: () => 0n,
+  randomFill: () => undefined,
+};
+
+/**
+ * All that builtins and imports remember during an evaluation. It outlives it, as its instance does, and forgets everything when
+ * the next one begins.
+ */
+export class EvaluationContext implements BuiltinContext {
+  readonly memo = new Map<string, RegoValue>();
+  readonly maxBytes: number;
+  readonly #maxLogBytes: number;
+  #host = NO_HOST;
+  #nowNs: bigint | undefined;
+  #logBytesLeft = 0;
+
+  constructor({ maxHostCallBytes, maxOutputBytes }: GuestLimits) {
+    this.maxBytes = maxHostCallBytes;
+    this.#maxLogBytes = maxOutputBytes;
+  }
+
+  begin(host: BuiltinHost): void {
+    this.memo.clear();
+    this.#host = host;
+    this.#nowNs = undefined;
+    this.#logBytesLeft = this.#maxLogBytes;
+  }
+
+  end(): void {
+    this.begin(NO_HOST);
+  }
+
+  nowNs(): bigint {
+    return (this.#nowNs ??= this.#host.nowNs());
+  }
+
+  randomFill(bytes: Uint8Array): void {
+    this.#host.randomFill(bytes);
+  }
+
+  /** Debug output of a policy, bounded as a whole. */
+  trace(message: string): void {
+    if (this.#logBytesLeft <= 0) return;
+    const text = message.slice(0, this.#logBytesLeft);
+    this.#logBytesLeft -= text.length + 1;
+    this.#host.log('debug', text);
+  }
+}
