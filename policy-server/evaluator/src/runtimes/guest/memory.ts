@@ -35,15 +35,15 @@ export class GuestMemory {
   /** A window onto the guest's memory: valid until the guest runs again. */
   window(pointer: number, length: number): Uint8Array {
     const start = unsigned(pointer);
-    const bytes = this.#refresh();
     const size = unsigned(length);
-    if (!this.#reaches(start + size)) throw new PointerError(start, size);
-    return bytes.subarray(start, start + size);
+    return this.#checked(start, size).subarray(start, start + size);
   }
 
   /** A copy that stays valid while the guest runs on. */
   copy(pointer: number, length: number): Uint8Array {
-    return this.window(pointer, length).slice();
+    const start = unsigned(pointer);
+    const size = unsigned(length);
+    return this.#checked(start, size).slice(start, start + size);
   }
 
   /** A string; the guest traps if it is not UTF-8. */
@@ -57,7 +57,17 @@ export class GuestMemory {
   }
 
   write(pointer: number, bytes: Uint8Array): void {
-    this.window(pointer, bytes.length).set(bytes);
+    const start = unsigned(pointer);
+    this.#checked(start, bytes.length).set(bytes, start);
+  }
+
+  /** Writes pieces one behind the other. */
+  writeAll(pointer: number, pieces: readonly Uint8Array[]): void {
+    let address = unsigned(pointer);
+    for (const piece of pieces) {
+      this.write(address, piece);
+      address += piece.length;
+    }
   }
 
   readU8(pointer: number): number {
@@ -93,9 +103,15 @@ export class GuestMemory {
   }
 
   #at(pointer: number, size: number): DataView {
-    this.#refresh();
-    if (!this.#reaches(unsigned(pointer) + size)) throw new PointerError(unsigned(pointer), size);
+    this.#checked(unsigned(pointer), size);
     return this.#view;
+  }
+
+  /** All of the memory, after a look at whether this part of it is the guest's. */
+  #checked(start: number, size: number): Uint8Array {
+    const bytes = this.#refresh();
+    if (!this.#reaches(start + size)) throw new PointerError(start, size);
+    return bytes;
   }
 
   #reaches(end: number): boolean {

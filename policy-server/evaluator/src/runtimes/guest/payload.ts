@@ -5,20 +5,31 @@ const BEFORE_REQUEST = encoder.encode('{"request":');
 const BEFORE_SETTINGS = encoder.encode(',"settings":');
 const CLOSE = encoder.encode('}');
 
-/** The bytes a guest gets for an operation. The parts are spliced, never parsed: number spelling and key order stay. */
-export function payloadFor(operation: GuestOperation, input: GuestInput): Uint8Array {
+/**
+ * The bytes a guest gets for an operation, in parts that follow each other. They are spliced, never parsed: number spelling and
+ * key order stay.
+ */
+export function payloadParts(operation: GuestOperation, input: GuestInput): readonly Uint8Array[] {
   switch (operation) {
     case 'validate':
-      return concatenate([BEFORE_REQUEST, input.request, BEFORE_SETTINGS, input.settings, CLOSE]);
+      return [BEFORE_REQUEST, input.request, BEFORE_SETTINGS, input.settings, CLOSE];
     case 'validate_settings':
-      return input.settings;
+      return [input.settings];
     case 'protocol_version':
-      return new Uint8Array();
+      return [];
   }
 }
 
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+export function sizeOf(parts: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  return size;
+}
+
+/** The parts in one piece. */
+export function payloadFor(operation: GuestOperation, input: GuestInput): Uint8Array {
+  const parts = payloadParts(operation, input);
+  const out = new Uint8Array(sizeOf(parts));
   let offset = 0;
   for (const part of parts) {
     out.set(part, offset);

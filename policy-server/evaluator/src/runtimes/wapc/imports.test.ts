@@ -121,7 +121,7 @@ test('whatever a guest passes to waPC, it is answered or stopped, and the host s
   for (let round = 0; round < 60; round += 1) {
     const instance = new Guest(new FakeHost(), TEST_LIMITS);
     const output = new CapturedOutput('output', 10);
-    const request = { operation: new Uint8Array(8), payload: new Uint8Array(50) };
+    const request = { operation: new Uint8Array(8), payload: [new Uint8Array(50)] };
     const functions = wapcFunctions(
       { guest: instance, argv: [], stdin: new Stdin(), stdout: output, stderr: output },
       { request, response: undefined, guestError: undefined },

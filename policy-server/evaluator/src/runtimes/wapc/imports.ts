@@ -25,7 +25,8 @@ export const WAPC_OFFER: Offer = new Map([
 
 /** waPC: what passes between host and guest around one `__guest_call`. */
 export interface Exchange {
-  request: { readonly operation: Uint8Array; readonly payload: Uint8Array } | undefined;
+  /** The payload is in parts, each of which goes straight into the guest's memory. */
+  request: { readonly operation: Uint8Array; readonly payload: readonly Uint8Array[] } | undefined;
   response: Uint8Array | undefined;
   guestError: string | undefined;
 }
@@ -53,7 +54,7 @@ function exchangeFunctions({ memory, limits }: Guest, exchange: Exchange) {
     __guest_request(operationAt: number, payloadAt: number): void {
       if (exchange.request === undefined) return;
       memory.write(operationAt, exchange.request.operation);
-      memory.write(payloadAt, exchange.request.payload);
+      memory.writeAll(payloadAt, exchange.request.payload);
     },
     __guest_response(pointer: number, length: number): void {
       checkSize('response', length >>> 0, limits.maxOutputBytes);
@@ -71,10 +72,14 @@ function hostCallFunctions(guest: Guest) {
   const { memory } = guest;
   const calls = new HostCalls(guest);
   const last: LastHostCall = { response: undefined, error: undefined };
+  const forget = (): void => {
+    last.response = undefined;
+    last.error = undefined;
+  };
+  guest.onAttach(forget);
   return {
     async __host_call(...parameters: HostCallParameters): Promise<number> {
-      last.response = undefined;
-      last.error = undefined;
+      forget();
       const { ok, bytes } = await calls.run(parameters);
       last[ok ? 'response' : 'error'] = bytes;
       return ok ? 1 : 0;
@@ -90,8 +95,12 @@ function hostCallFunctions(guest: Guest) {
   };
 }
 
-function consoleFunctions({ memory, limits, host }: Guest) {
+function consoleFunctions(guest: Guest) {
+  const { memory, limits, host } = guest;
   let written = 0;
+  guest.onAttach(() => {
+    written = 0;
+  });
   return {
     __console_log(pointer: number, length: number): void {
       // An empty line counts as well, or a guest could log without end.

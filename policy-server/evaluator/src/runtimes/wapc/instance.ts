@@ -1,128 +1,139 @@
 import { EvaluationError } from '../../errors.ts';
 import { type Callable, Guest, type GuestOutcome } from '../guest/guest.ts';
-import { exportedFunction, instantiate } from '../guest/instance.ts';
+import type { InstanceState } from '../guest/image.ts';
+import type { ImagedInstance } from '../guest/imaged-instances.ts';
+import { exportedFunction, instantiateLinked, type LinkedModule } from '../guest/instance.ts';
 import { linkImports } from '../guest/offer.ts';
 import { CapturedOutput } from '../guest/output.ts';
-import { payloadFor } from '../guest/payload.ts';
+import { payloadParts, sizeOf } from '../guest/payload.ts';
 import { Stdin } from '../preview1/stdin.ts';
 import type { System } from '../preview1/system.ts';
-import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestLimits, GuestOperation } from '../runtime.ts';
+import type { GuestAnswer, GuestHost, GuestInput, GuestOperation } from '../runtime.ts';
 import { guestCallFailure, limitFailure, NO_GUEST_CALL } from './errors.ts';
 import { type Exchange, WAPC_OFFER, wapcFunctions } from './imports.ts';
 
 /** What every instance of one module is made of. */
-export interface WapcModule {
-  readonly module: WebAssembly.Module;
+export interface WapcModule extends LinkedModule {
   readonly imports: readonly WebAssembly.ModuleImportDescriptor[];
-  readonly limits: GuestLimits;
 }
 
 /** In this order, each if exported: reactors, commands of TinyGo, guests of the Rust SDK. */
 const START_CODE = ['_initialize', '_start', 'wapc_init'];
 
 const encoder = new TextEncoder();
+const OPERATIONS: Readonly<Record<GuestOperation, Uint8Array>> = {
+  validate: encoder.encode('validate'),
+  validate_settings: encoder.encode('validate_settings'),
+  protocol_version: encoder.encode('protocol_version'),
+};
 
 /**
- * One instance of a waPC policy for one evaluation.
+ * One instance of a waPC policy. It serves one evaluation after the other if it is brought back to its image in between.
  *
  * waPC: the host keeps operation and payload, calls `__guest_call` with their lengths, and the guest fetches them with
  * `__guest_request`; its answer is what `__guest_response` or `__guest_error` brought last.
  */
-export class WapcInstance implements Evaluation {
-  readonly #operation: GuestOperation;
+export class WapcInstance implements ImagedInstance {
+  readonly state: InstanceState | undefined;
+  readonly guest: Guest;
   readonly #system: System;
   readonly #exchange: Exchange = { request: undefined, response: undefined, guestError: undefined };
   readonly #guestCall: Callable;
-  readonly #exports: WebAssembly.Exports;
+  readonly #startCode: readonly (readonly [name: string, run: Callable])[];
 
-  private constructor(source: WapcModule, operation: GuestOperation, host: GuestHost) {
-    const { maxOutputBytes } = source.limits;
-    this.#operation = operation;
-    this.#system = {
-      guest: new Guest(host, source.limits),
-      argv: [],
-      stdin: new Stdin(),
-      stdout: new CapturedOutput('standard output', maxOutputBytes),
-      stderr: new CapturedOutput('standard error', maxOutputBytes),
-    };
-    const { guest } = this.#system;
-    const linked = linkImports(guest, source.imports, WAPC_OFFER, wapcFunctions(this.#system, this.#exchange));
-    this.#exports = instantiate(guest, source.module, linked);
-    const guestCall = exportedFunction(this.#exports, '__guest_call');
+  /** No code of the guest has run. */
+  constructor(source: WapcModule, memoryPages?: number) {
+    const { limits, control } = source.thread;
+    this.guest = new Guest(undefined, limits, control);
+    const stdout = new CapturedOutput('standard output', limits.maxOutputBytes);
+    const stderr = new CapturedOutput('standard error', limits.maxOutputBytes);
+    this.#system = { guest: this.guest, argv: [], stdin: new Stdin(), stdout, stderr };
+    this.guest.onAttach(() => {
+      stdout.clear();
+      stderr.clear();
+    });
+    const functions = wapcFunctions(this.#system, this.#exchange);
+    const linked = linkImports(this.guest, source.imports, WAPC_OFFER, functions);
+    const { exports, state } = instantiateLinked(this.guest, source, linked, memoryPages);
+    const guestCall = exportedFunction(exports, '__guest_call');
     if (guestCall === undefined) throw new EvaluationError('module-invalid', NO_GUEST_CALL);
     this.#guestCall = guestCall;
+    this.state = state;
+    this.#startCode = startCodeOf(source, exports);
   }
 
-  /**
-   * The one place where an instance comes to its image: a new one runs its start code. Recycling puts memory and globals of a
-   * used instance back to what they are when this resolves.
-   */
-  static async atImage(source: WapcModule, operation: GuestOperation, host: GuestHost): Promise<WapcInstance> {
-    const instance = new WapcInstance(source, operation, host);
-    await instance.#start();
-    return instance;
-  }
-
-  async call(input: GuestInput): Promise<GuestAnswer> {
-    const operation = encoder.encode(this.#operation);
-    const payload = payloadFor(this.#operation, input);
-    // What start code left behind is no answer to this request.
-    this.#exchange.request = { operation, payload };
-    this.#exchange.response = undefined;
-    this.#exchange.guestError = undefined;
-    const outcome = await this.#system.guest.call(this.#guestCall, operation.length, payload.length);
-    this.#logStreams();
-    return this.#answerOf(outcome);
-  }
-
-  end(): void {
-    this.#system.guest.abandon();
-  }
-
-  async #start(): Promise<void> {
-    for (const name of START_CODE) {
-      const run = exportedFunction(this.#exports, name);
-      if (run === undefined) continue;
-      const outcome = await this.#system.guest.call(run);
-      const problem = startProblem(outcome);
+  /** @throws EvaluationError `initialisation-failed` */
+  async start(host: GuestHost): Promise<void> {
+    this.guest.attach(host);
+    for (const [name, run] of this.#startCode) {
+      const problem = startProblem(await this.guest.call(run));
       if (problem === undefined) continue;
       this.#logStreams();
       throw new EvaluationError('initialisation-failed', `cannot initialise the policy: ${name} ${problem}`);
     }
   }
 
-  #answerOf(outcome: GuestOutcome): GuestAnswer {
-    const operation = this.#operation;
+  /** What start code did that neither memory nor globals hold. */
+  get surprise(): string | undefined {
+    const { stdout, stderr } = this.#system;
+    const deed = this.guest.host.deed ?? (stdout.size + stderr.size > 0 ? 'prints' : undefined);
+    return deed === undefined ? undefined : `its start code ${deed}`;
+  }
+
+  async call(operation: GuestOperation, input: GuestInput): Promise<GuestAnswer> {
+    const exchange = this.#exchange;
+    const payload = payloadParts(operation, input);
+    const name = OPERATIONS[operation];
+    // What start code or an earlier evaluation left behind is no answer to this request.
+    exchange.request = { operation: name, payload };
+    exchange.response = undefined;
+    exchange.guestError = undefined;
+    const outcome = await this.guest.call(this.#guestCall, name.length, sizeOf(payload));
+    this.#logStreams();
+    return this.#answerOf(operation, outcome);
+  }
+
+  #answerOf(operation: GuestOperation, outcome: GuestOutcome): GuestAnswer {
     switch (outcome.kind) {
       case 'returned':
-        return this.#answerOfReturn(outcome.value);
+        return this.#answerOfReturn(operation, outcome.value);
       case 'limit':
         return limitFailure(operation, outcome.message);
       case 'exit':
         return guestCallFailure(operation, 'exit', outcome.backtrace);
       case 'trap':
         // The backtrace goes to the client; why the guest trapped is for the operator.
-        this.#system.guest.host.log('warn', `guest trapped: ${outcome.message}`);
+        this.guest.host.log('warn', `guest trapped: ${outcome.message}`);
         return guestCallFailure(operation, 'trap', outcome.backtrace);
     }
   }
 
-  #answerOfReturn(value: unknown): GuestAnswer {
+  #answerOfReturn(operation: GuestOperation, value: unknown): GuestAnswer {
     const { response, guestError } = this.#exchange;
     if (value !== 0 && response !== undefined) return { kind: 'response', bytes: response };
     const missing =
       value === 0 ? 'No error message set for call failure' : 'No error message OR response set for call success';
-    return guestCallFailure(this.#operation, 'guest-error', guestError ?? missing);
+    return guestCallFailure(operation, 'guest-error', guestError ?? missing);
   }
 
   /** waPC has no streams: what toolchains print there (panics, say) goes where console output goes. */
   #logStreams(): void {
-    const { guest, stdout, stderr } = this.#system;
+    const { stdout, stderr } = this.#system;
     const printed = stdout.text();
     const complained = stderr.text();
-    if (printed !== '') guest.host.log('info', printed);
-    if (complained !== '') guest.host.log('warn', complained);
+    if (printed !== '') this.guest.host.log('info', printed);
+    if (complained !== '') this.guest.host.log('warn', complained);
   }
+}
+
+/** A module's start function, which the link step made an export, comes before all else. */
+function startCodeOf({ plan }: WapcModule, exports: WebAssembly.Exports): (readonly [string, Callable])[] {
+  const first = plan.startFunction === undefined ? undefined : exportedFunction(exports, plan.startFunction);
+  const named = START_CODE.flatMap((name) => {
+    const run = exportedFunction(exports, name);
+    return run === undefined ? [] : [[name, run] as const];
+  });
+  return first === undefined ? named : [['its start function', first], ...named];
 }
 
 function startProblem(outcome: GuestOutcome): string | undefined {

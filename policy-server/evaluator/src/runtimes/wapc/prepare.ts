@@ -1,6 +1,8 @@
-import { compileGuest, coreModule } from '../guest/compile.ts';
+import { compileGuest, coreModule, corePlan, importsOf } from '../guest/compile.ts';
+import { ImagedInstances } from '../guest/imaged-instances.ts';
 import type { Runtime } from '../runtime.ts';
 import { NO_GUEST_CALL, NO_MEMORY } from './errors.ts';
+import { WapcEvaluation } from './evaluation.ts';
 import { WAPC_OFFER } from './imports.ts';
 import { WapcInstance, type WapcModule } from './instance.ts';
 
@@ -13,9 +15,21 @@ const EXPORTS = [
 export const wapcRuntime: Runtime = {
   modes: ['kubewarden-wapc'],
   compile: (bytes, options) => compileGuest(bytes, options, { offer: WAPC_OFFER, exports: EXPORTS }),
-  async prepare(compiled, { limits }) {
+  async prepare(compiled, thread) {
     const module = coreModule(compiled);
-    const source: WapcModule = { module, imports: WebAssembly.Module.imports(module), limits };
-    return { instances: compiled.instances, begin: (operation, host) => WapcInstance.atImage(source, operation, host) };
+    const plan = corePlan(compiled);
+    const source: WapcModule = { module, plan, thread, imports: importsOf(module, plan) };
+    const instances = new ImagedInstances<WapcInstance>({
+      plan,
+      thread,
+      instantiate: (memoryPages) => new WapcInstance(source, memoryPages),
+      surprise: (instance) => instance.surprise,
+    });
+    return {
+      get instances() {
+        return instances.report;
+      },
+      begin: (operation, host) => WapcEvaluation.begin(instances, operation, host),
+    };
   },
 };
