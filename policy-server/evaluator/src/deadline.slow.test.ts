@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeUtf8 } from '@portcullis/protocol';
+import { encodedRawRequest, encodeUtf8 } from '@portcullis/protocol';
 import { test } from 'tap';
 import type { Evaluator } from './index.ts';
 import { ask, listen, obedient, policyOf, start, TIMEOUT } from './test-evaluator.ts';
@@ -22,7 +22,10 @@ test('a deadline holds to the millisecond, in a loop, a host call, a sleep and s
   ] as const) {
     const { events, stop } = listen('timed-out');
     const startedAtMs = performance.now();
-    const response = await evaluator.validate(policyOf(module, { timeoutMs: 150 }), { kind: 'raw', request });
+    const response = await evaluator.validate(policyOf(module, { timeoutMs: 150 }), {
+      kind: 'raw',
+      request: encodedRawRequest(request),
+    });
     const tookMs = performance.now() - startedAtMs;
     t.same(response.status, { message: TIMEOUT, code: 500 }, request);
     t.ok(tookMs >= 149 && tookMs < 400, `${request} took ${tookMs.toFixed(1)} ms`);
@@ -32,7 +35,7 @@ test('a deadline holds to the millisecond, in a loop, a host call, a sleep and s
   const stuck = await obedient(evaluator, 'loop');
   const { response, initialised } = await evaluator.evaluate(policyOf(stuck, { timeoutMs: 100 }), {
     kind: 'raw',
-    request: 'a',
+    request: encodedRawRequest('a'),
   });
   t.same(response.status, { message: TIMEOUT, code: 500 });
   t.notOk(initialised, 'start code never came to its end');

@@ -1,14 +1,11 @@
 import { availableParallelism } from 'node:os';
 import {
   type AdmissionResponse,
-  encodeAdmissionRequest,
-  encodeJson,
   type ExecutionMode,
   parseCapabilityPatterns,
   type SettingsValidationResponse,
 } from '@portcullis/protocol';
 import { internalError, rejection } from './admission/rejection.ts';
-import { rawRequestUid } from './admission/response.ts';
 import { fetchContextData } from './context-data.ts';
 import { EvaluationError } from './errors.ts';
 import type {
@@ -38,11 +35,6 @@ const PROTOCOL_VERSION_TIMEOUT_MS = 5000;
 const NOTHING = new Uint8Array();
 const NO_SETTINGS = new TextEncoder().encode('{}');
 
-interface EncodedInput {
-  readonly uid: string;
-  readonly request: Uint8Array;
-}
-
 /** The evaluator behind `createEvaluator`. */
 export class Engine implements Evaluator {
   readonly #modules: Modules;
@@ -50,8 +42,6 @@ export class Engine implements Evaluator {
   readonly #hostCalls: HostCallHandler;
   readonly #nowMs: () => number;
   readonly #loadTimeoutMs: number;
-  /** The members of a group are asked about the same request, one after the other. */
-  readonly #encoded = new WeakMap<EvaluationInput, EncodedInput>();
 
   constructor(options: EvaluatorOptions) {
     const { workers, cores = availableParallelism(), spareThreads = 1, nowMs = monotonicMs, cacheDir } = options;
@@ -88,7 +78,7 @@ export class Engine implements Evaluator {
   }
 
   async evaluate(policy: PolicyRun, input: EvaluationInput, options: RunOptions = {}): Promise<Evaluated> {
-    const { uid, request } = this.#encode(input);
+    const { uid, bytes: request } = input.request;
     const startedAtMs = this.#nowMs();
     const context = await fetchContextData(policy, this.#hostCalls, options.signal);
     if (context.kind === 'failed') return { response: rejection(uid, context.message, 500), initialised: true };
@@ -148,17 +138,6 @@ export class Engine implements Evaluator {
       timeoutMs,
       hostCall: (call, signal) => this.#hostCalls(call, { policyId, allowList, contextAwareResources, signal }),
     };
-  }
-
-  #encode(input: EvaluationInput): EncodedInput {
-    const known = this.#encoded.get(input);
-    if (known !== undefined) return known;
-    const encoded =
-      input.kind === 'kubernetes'
-        ? { uid: input.request.uid, request: ownBytes(encodeAdmissionRequest(input.request)) }
-        : { uid: rawRequestUid(input.request), request: ownBytes(encodeJson(input.request)) };
-    this.#encoded.set(input, encoded);
-    return encoded;
   }
 }
 

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeUtf8, encodeUtf8, parseAdmissionReview, parseCapabilityPatterns } from '@portcullis/protocol';
+import {
+  decodeUtf8,
+  encodedRawRequest,
+  encodeUtf8,
+  parseCapabilityPatterns,
+  readAdmissionReview,
+} from '@portcullis/protocol';
 import { admissionReview } from '@portcullis/testkit';
 import { test } from 'tap';
 import { fetchContextData } from './context-data.ts';
@@ -19,7 +25,7 @@ import {
 } from './index.ts';
 
 const TIMEOUT = 'Policy execution interrupted because it exceeded the allowed execution time';
-const RAW: EvaluationInput = { kind: 'raw', request: new Map([['uid', 'u-1']]) };
+const RAW: EvaluationInput = { kind: 'raw', request: encodedRawRequest(new Map([['uid', 'u-1']])) };
 
 function start(): Evaluator {
   return createEvaluator({ workers: 2, cores: 2, hostCalls: async () => new Uint8Array() });
@@ -100,7 +106,7 @@ test('a mutation is a patch of the object, if the policy may mutate', async (t) 
   await environment.register(await answering(evaluator, 'may-not', answer));
   const input: EvaluationInput = {
     kind: 'kubernetes',
-    request: parseAdmissionReview(await admissionReview('pod-create')),
+    request: readAdmissionReview(await admissionReview('pod-create')),
   };
   const { response, vanilla } = await environment.evaluate('may', 'validate', input);
   t.match(response, { uid: input.request.uid, allowed: true, patchType: 'JSONPatch' });
@@ -152,7 +158,7 @@ test('a group asks its members in order, lazily, and names those who refused', a
   });
   const accepted = { uid: 'u-1', allowed: true, auditAnnotations: null, warnings: null };
   t.same((await environment.evaluate('lazy', 'validate', RAW)).response, accepted);
-  const text: EvaluationInput = { kind: 'raw', request: 'loop' };
+  const text: EvaluationInput = { kind: 'raw', request: encodedRawRequest('loop') };
   t.same(
     (await environment.evaluate('late', 'validate', text)).response,
     { ...accepted, uid: '' },
@@ -284,7 +290,7 @@ test('one namespace may be exempt: its requests are accepted unseen', async (t) 
   const environment = new EvaluationEnvironment(evaluator, { alwaysAcceptNamespace: 'kubewarden' });
   await environment.register(await answering(evaluator, 'p', { accepted: false }));
   await environment.register({ kind: 'broken', id: 'broken', message: 'm' });
-  const request = parseAdmissionReview(await admissionReview('pod-create'));
+  const request = readAdmissionReview(await admissionReview('pod-create'));
   const inside = { kind: 'kubernetes', request: { ...request, namespace: 'kubewarden' } } as const;
   for (const origin of ['validate', 'audit'] as const) {
     const { response, vanilla } = await environment.evaluate('p', origin, inside);
@@ -296,7 +302,7 @@ test('one namespace may be exempt: its requests are accepted unseen', async (t) 
     const { response } = await environment.evaluate('p', 'validate', { kind: 'kubernetes', request: elsewhere });
     t.notOk(response.allowed);
   }
-  const raw: EvaluationInput = { kind: 'raw', request: new Map([['namespace', 'kubewarden']]) };
+  const raw: EvaluationInput = { kind: 'raw', request: encodedRawRequest(new Map([['namespace', 'kubewarden']])) };
   t.notOk((await environment.evaluate('p', 'validate', raw)).response.allowed, 'raw requests have no namespace');
   await t.rejects(environment.evaluate('nobody', 'validate', inside), { code: 'unknown-policy' });
   await t.rejects(environment.evaluate('broken', 'validate', inside), { code: 'unknown-policy' });

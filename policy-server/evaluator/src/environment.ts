@@ -5,7 +5,6 @@ import type { GroupExpression } from './admission/group/expression/expression.ts
 import { parseGroupExpression } from './admission/group/expression/parser.ts';
 import { applyPolicyMode, type PolicyModeOptions } from './admission/mode.ts';
 import { rejection } from './admission/rejection.ts';
-import { rawRequestUid } from './admission/response.ts';
 import type {
   BrokenPolicy,
   GroupDefinition,
@@ -110,7 +109,7 @@ export class EvaluationEnvironment {
     options: RunOptions = {},
   ): Promise<EvaluationOutcome> {
     const target = this.#find(id);
-    const uid = uidOf(input);
+    const { uid } = input.request;
     if (this.#alwaysAccepts(input)) {
       // A policy that never came to be has no such exemption to give.
       if (target.kind === 'broken') throw unknownPolicy(id);
@@ -271,10 +270,6 @@ function rowOf(target: Target): PolicyRow {
 
 function acceptance(uid: string): AdmissionResponse {
   return { uid, allowed: true, auditAnnotations: null, warnings: null };
-}
-
-function uidOf(input: EvaluationInput): string {
-  return input.kind === 'kubernetes' ? input.request.uid : rawRequestUid(input.request);
 }
 
 function unknownPolicy(id: string): EvaluationError {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeUtf8, encodeUtf8 } from '@portcullis/protocol';
+import { decodeUtf8, encodedRawRequest, encodeUtf8 } from '@portcullis/protocol';
 import { test } from 'tap';
 import type { HostCallHandler } from './index.ts';
 import { ask, listen, obedient, policyOf, start, TIMEOUT } from './test-evaluator.ts';
@@ -183,10 +183,10 @@ test('guests that are given up while they wait leave nothing behind', async (t) 
 test('mutations are compared with the request where they were made', async (t) => {
   await using evaluator = start();
   const policy = policyOf(await obedient(evaluator));
-  const response = await evaluator.validate(policy, { kind: 'raw', request: 'u' });
+  const response = await evaluator.validate(policy, { kind: 'raw', request: encodedRawRequest('u') });
   t.equal(response.patchType, 'JSONPatch');
   t.same(JSON.parse(atob(response.patch ?? '')), [{ op: 'replace', path: '', value: 'changed' }]);
-  const garbage = await evaluator.validate(policy, { kind: 'raw', request: 'x' });
+  const garbage = await evaluator.validate(policy, { kind: 'raw', request: encodedRawRequest('x') });
   t.same(garbage.status, {
     message: 'internal server error: invalid response from policy: expected value at line 1 column 1',
     code: 500,

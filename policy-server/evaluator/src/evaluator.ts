@@ -1,11 +1,11 @@
 import type {
-  AdmissionRequest,
   AdmissionResponse,
   CapabilityAllowList,
   ContextAwareResource,
+  EncodedAdmissionRequest,
+  EncodedRequest,
   ExecutionMode,
   HostCall,
-  JsonValue,
   SettingsValidationResponse,
 } from '@portcullis/protocol';
 import { Engine } from './engine.ts';
@@ -69,9 +69,10 @@ export interface PolicyRun {
   readonly contextAwareResources: readonly ContextAwareResource[];
 }
 
+/** What a policy is asked about. The bytes of the request are shared, never changed. */
 export type EvaluationInput =
-  | { readonly kind: 'kubernetes'; readonly request: AdmissionRequest }
-  | { readonly kind: 'raw'; readonly request: JsonValue };
+  | { readonly kind: 'kubernetes'; readonly request: EncodedAdmissionRequest }
+  | { readonly kind: 'raw'; readonly request: EncodedRequest };
 
 /** An answer, and whether there was an evaluator to give it: a policy that cannot start is rejected even in monitor mode. */
 export interface Evaluated {

@@ -1,5 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { decodeUtf8, encodeUtf8, jsonFrom, parseCapabilityPatterns, type ExecutionMode } from '@portcullis/protocol';
+import {
+  decodeUtf8,
+  encodedRawRequest,
+  encodeUtf8,
+  jsonFrom,
+  parseCapabilityPatterns,
+  type ExecutionMode,
+} from '@portcullis/protocol';
 import { guestModule, watModule, type GuestName } from '@portcullis/testkit';
 import { test } from 'tap';
 import {
@@ -79,7 +86,7 @@ test('what real guests print arrives, with every evaluation, and before its answ
     const lines = await linesDuring(async (evaluator) => {
       const policy = await policyOf(evaluator, { bytes, mode });
       for (let round = 0; round < 5; round++) {
-        const { allowed } = await evaluator.validate(policy, { kind: 'raw', request: REQUEST });
+        const { allowed } = await evaluator.validate(policy, { kind: 'raw', request: encodedRawRequest(REQUEST) });
         t.ok(allowed, name);
       }
     });
@@ -96,7 +103,7 @@ test('what a guest printed before it was cut or crashed arrives too', async (t) 
     const guest = await wapc(body);
     const [first] = await linesDuring(async (evaluator) => {
       const policy = await policyOf(evaluator, guest, { timeoutMs: 300 });
-      t.notOk((await evaluator.validate(policy, { kind: 'raw', request: REQUEST })).allowed);
+      t.notOk((await evaluator.validate(policy, { kind: 'raw', request: encodedRawRequest(REQUEST) })).allowed);
     });
     t.match(first, { message: 'before the loop', policyId: 'kubewarden-wapc' }, name);
   }
@@ -110,13 +117,13 @@ test('lines are bounded in number and size, and the operator is told', async (t)
       (local.set $left (i32.sub (local.get $left) (i32.const 1)))
       (br_if $next (local.get $left)))`);
   const lines = await linesDuring(async (evaluator) => {
-    await evaluator.validate(await policyOf(evaluator, chatty), { kind: 'raw', request: REQUEST });
+    await evaluator.validate(await policyOf(evaluator, chatty), { kind: 'raw', request: encodedRawRequest(REQUEST) });
   });
   t.equal(lines.length, 257);
   t.match(lines.at(-1), { level: 'warn', message: 'the policy logs more than 256 lines; the rest is left out' });
   const long = await wapc('(call $log (i32.const 0) (i32.const 60000))');
   const [line] = await linesDuring(async (evaluator) => {
-    await evaluator.validate(await policyOf(evaluator, long), { kind: 'raw', request: REQUEST });
+    await evaluator.validate(await policyOf(evaluator, long), { kind: 'raw', request: encodedRawRequest(REQUEST) });
   });
   t.ok((line?.message.length ?? 0) <= 8193);
 });

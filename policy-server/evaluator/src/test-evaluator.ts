@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeUtf8, encodeUtf8, parseCapabilityPatterns } from '@portcullis/protocol';
+import { decodeUtf8, encodedRawRequest, encodeUtf8, parseCapabilityPatterns } from '@portcullis/protocol';
 import { obedientPolicy, type StartCode } from './fixtures/obedient-policy.ts';
 import {
   onEvaluatorEvent,
@@ -48,7 +48,7 @@ export async function ask(
   request: string,
   options = {},
 ): Promise<string | undefined> {
-  const response = await evaluator.validate(policy, { kind: 'raw', request }, options);
+  const response = await evaluator.validate(policy, { kind: 'raw', request: encodedRawRequest(request) }, options);
   return response.status?.message ?? (response.allowed ? 'accepted' : undefined);
 }
 

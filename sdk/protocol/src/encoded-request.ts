@@ -1,9 +1,4 @@
-import {
-  encodeAdmissionRequest,
-  parseAdmissionReview,
-  parseRawReview,
-  type AdmissionRequest,
-} from './admission.ts';
+import { encodeAdmissionRequest, parseAdmissionReview, parseRawReview, type AdmissionRequest } from './admission.ts';
 import { encodeJson, type JsonValue } from './json/value.ts';
 
 /** A request of `/validate_raw` as a policy sees it. */

@@ -1,4 +1,10 @@
-import { admissionRequestFrom, JsonError, type JsonValue } from '@portcullis/protocol';
+import {
+  admissionRequestFrom,
+  encodedAdmissionRequest,
+  encodedRawRequest,
+  JsonError,
+  type JsonValue,
+} from '@portcullis/protocol';
 import type { EvaluationInput } from '@portcullis/evaluator';
 import { KwctlError } from '../../errors.ts';
 
@@ -9,12 +15,12 @@ import { KwctlError } from '../../errors.ts';
  * @throws KwctlError `request-invalid`
  */
 export function evaluationInput(value: JsonValue, isRaw: boolean, path: string): EvaluationInput {
-  if (isRaw) return { kind: 'raw', request: value };
+  if (isRaw) return { kind: 'raw', request: encodedRawRequest(value) };
   if (!(value instanceof Map)) throw invalid('Invalid request object', path);
   const request = value.get('kind') === 'AdmissionReview' ? value.get('request') : value;
   if (request === undefined) throw invalid('invalid AdmissionReview object', path);
   try {
-    return { kind: 'kubernetes', request: admissionRequestFrom(request) };
+    return { kind: 'kubernetes', request: encodedAdmissionRequest(admissionRequestFrom(request)) };
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw invalid(`cannot build AdmissionRequest object from given input: ${error.message}`, path);

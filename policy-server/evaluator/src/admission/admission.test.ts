@@ -11,7 +11,7 @@ import {
 import { admissionReview } from '@portcullis/testkit';
 import { applyPolicyMode, type PolicyModeOptions } from './mode.ts';
 import { rejection } from './rejection.ts';
-import { rawRequestUid, responseFromGuest } from './response.ts';
+import { responseFromGuest } from './response.ts';
 import { answer, encode, line, patchOf, patchText } from './test-answer.ts';
 
 test('accept and reject are written as other servers write them', async (t) => {
@@ -97,11 +97,6 @@ test('a mutation without an object, as on DELETE, is refused', async (t) => {
     '{"uid":"u","allowed":false,"status":{"message":"Incoming object is null, which happens only with DELETE operations, ' +
       'but the policy is attempting a mutation. This is not allowed"},"auditAnnotations":null,"warnings":null}',
   );
-});
-
-test('a raw request carries its own uid, if it has one', async (t) => {
-  t.equal(rawRequestUid(parseJson('{"uid":"x"}')), 'x');
-  for (const text of ['{"uid":1}', '{}', 'null', '"uid"', '["uid"]']) t.equal(rawRequestUid(parseJson(text)), '', text);
 });
 
 const PROTECT: PolicyModeOptions = { id: 'p', mode: 'protect', allowedToMutate: false };

@@ -43,12 +43,6 @@ export function responseFromGuest(answer: GuestAnswer, request: AnsweredRequest)
   }
 }
 
-/** The uid an answer to a raw request carries. */
-export function rawRequestUid(request: JsonValue): string {
-  const uid = request instanceof Map ? request.get('uid') : undefined;
-  return typeof uid === 'string' ? uid : '';
-}
-
 function responseFrom(answer: ValidationResponse, request: AnsweredRequest): AdmissionResponse {
   const { accepted, mutatedObject, auditAnnotations = null, warnings = null } = answer;
   const response: AdmissionResponse = { uid: request.uid, allowed: accepted, auditAnnotations, warnings };

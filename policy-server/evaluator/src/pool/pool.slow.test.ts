@@ -260,13 +260,13 @@ test('whoever waits for an answer keeps the process alive, idle threads do not',
   const script = `
     import { createEvaluator } from ${url('../index.ts')};
     import { obedientPolicy } from ${url('../fixtures/obedient-policy.ts')};
-    import { parseCapabilityPatterns } from '@portcullis/protocol';
+    import { encodedRawRequest, parseCapabilityPatterns } from '@portcullis/protocol';
     const hostCalls = () => new Promise((resolve) => setTimeout(resolve, 300, new Uint8Array()).unref());
     const evaluator = createEvaluator({ workers: 2, cores: 2, hostCalls });
     const module = await evaluator.prepare(await obedientPolicy(), 'kubewarden-wapc');
     const policy = { policyId: 'p', module, settings: new TextEncoder().encode('{}'), timeoutMs: 5000,
       allowList: parseCapabilityPatterns([]), contextAwareResources: [] };
-    const { allowed } = await evaluator.validate(policy, { kind: 'raw', request: 'h' });
+    const { allowed } = await evaluator.validate(policy, { kind: 'raw', request: encodedRawRequest('h') });
     process.stdout.write('allowed: ' + allowed);`;
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
     cwd: import.meta.dirname,

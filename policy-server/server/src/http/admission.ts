@@ -1,8 +1,8 @@
 import { EvaluationError, type EvaluationInput, type EvaluationOutcome } from '@portcullis/evaluator';
 import {
   JsonError,
-  parseAdmissionReview,
-  parseRawReview,
+  readAdmissionReview,
+  readRawReview,
   stringifyAdmissionResponse,
   stringifyAdmissionReview,
   type AdmissionResponse,
@@ -116,8 +116,8 @@ async function decideInput(input: EvaluationInput, decision: Decision): Promise<
 
 function parseInput(route: AdmissionRoute, body: Uint8Array): EvaluationInput {
   return route === 'validate_raw'
-    ? { kind: 'raw', request: parseRawReview(body) }
-    : { kind: 'kubernetes', request: parseAdmissionReview(body) };
+    ? { kind: 'raw', request: readRawReview(body) }
+    : { kind: 'kubernetes', request: readAdmissionReview(body) };
 }
 
 function bodyOf(route: AdmissionRoute, response: AdmissionResponse): string {

@@ -74,7 +74,7 @@ function causeText({ field, message }: StatusCause): string {
 function requestFields(input: EvaluationInput): LogFields {
   if (input.kind === 'raw') return {};
   const { operation, kind, namespace, name } = input.request;
-  return { operation, kind: kind.kind, namespace, name };
+  return { operation, kind, namespace, name };
 }
 
 function reasonOf(answer: Answer): string {

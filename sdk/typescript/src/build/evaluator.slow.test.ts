@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createEvaluator } from '@portcullis/evaluator';
 import type { EvaluatorLimits, HostCallHandler } from '@portcullis/evaluator';
-import { encodeUtf8, parseCapabilityPatterns, parseJson, parseMetadata } from '@portcullis/protocol';
+import { encodedRawRequest, encodeUtf8, parseCapabilityPatterns, parseJson, parseMetadata } from '@portcullis/protocol';
 import { test } from 'tap';
 import type { Test } from 'tap';
 import { buildPolicy, defaultCacheDir } from '../build.ts';
@@ -47,12 +47,14 @@ async function start(t: Test, limits: Partial<EvaluatorLimits> = {}) {
     contextAwareResources: [],
   };
   const validate = (request: string) =>
-    evaluator.validate(policy, { kind: 'raw', request: parseJson(request) }).then(({ allowed, status, patch }) => ({
-      allowed,
-      message: status?.message,
-      code: status?.code,
-      patch: patch && Buffer.from(patch, 'base64').toString(),
-    }));
+    evaluator
+      .validate(policy, { kind: 'raw', request: encodedRawRequest(parseJson(request)) })
+      .then(({ allowed, status, patch }) => ({
+        allowed,
+        message: status?.message,
+        code: status?.code,
+        patch: patch && Buffer.from(patch, 'base64').toString(),
+      }));
   return { evaluator, policy, validate };
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeUtf8, parseAdmissionReview, parseCapabilityPatterns, readMetadata } from '@portcullis/protocol';
+import { encodeUtf8, parseCapabilityPatterns, readAdmissionReview, readMetadata } from '@portcullis/protocol';
 import { admissionReview, guestModule } from '@portcullis/testkit';
 import { test } from 'tap';
 import { createEvaluator, type Evaluator, type PolicyRun } from '../../index.ts';
@@ -8,7 +8,7 @@ import { createEvaluator, type Evaluator, type PolicyRun } from '../../index.ts'
 const GUESTS = ['component', 'wapc-assemblyscript'] as const;
 const TIMEOUT = 'Policy execution interrupted because it exceeded the allowed execution time';
 
-const request = parseAdmissionReview(await admissionReview('pod-create'));
+const request = readAdmissionReview(await admissionReview('pod-create'));
 
 function start(): Evaluator {
   return createEvaluator({
