@@ -1,20 +1,18 @@
 import { EvaluationError } from '../../errors.ts';
 import { type Callable, Guest, type GuestOutcome } from '../guest/guest.ts';
-import { exportedFunction, instantiate } from '../guest/instance.ts';
+import { exportedFunction, instantiateLinked, type LinkedModule } from '../guest/instance.ts';
 import { linkImports } from '../guest/offer.ts';
 import { CapturedOutput } from '../guest/output.ts';
 import { payloadFor } from '../guest/payload.ts';
 import { Stdin } from '../preview1/stdin.ts';
 import type { System } from '../preview1/system.ts';
-import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestLimits, GuestOperation } from '../runtime.ts';
+import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestOperation } from '../runtime.ts';
 import { limitFailure, NO_START, programFailure, PROTOCOL_VERSION_UNSUPPORTED } from './errors.ts';
 import { WASI_OFFER, wasiFunctions } from './imports.ts';
 
 /** What every instance of one module is made of. */
-export interface WasiModule {
-  readonly module: WebAssembly.Module;
+export interface WasiModule extends LinkedModule {
   readonly imports: readonly WebAssembly.ModuleImportDescriptor[];
-  readonly limits: GuestLimits;
 }
 
 const ACTIONS: Readonly<Record<GuestOperation, string>> = {
@@ -27,13 +25,15 @@ const ACTIONS: Readonly<Record<GuestOperation, string>> = {
 export class WasiInstance implements Evaluation {
   readonly #operation: GuestOperation;
   readonly #system: System;
+  /** The module's start function, which the link step made an export. */
+  readonly #startFunction: Callable | undefined;
   readonly #start: Callable;
 
   private constructor(source: WasiModule, operation: GuestOperation, host: GuestHost) {
-    const { maxOutputBytes } = source.limits;
+    const { maxOutputBytes } = source.thread.limits;
     this.#operation = operation;
     this.#system = {
-      guest: new Guest(host, source.limits),
+      guest: new Guest(host, source.thread.limits, source.thread.control),
       argv: ['policy.wasm', ACTIONS[operation]],
       stdin: new Stdin(),
       stdout: new CapturedOutput('standard output', maxOutputBytes),
@@ -41,7 +41,10 @@ export class WasiInstance implements Evaluation {
     };
     const { guest } = this.#system;
     const linked = linkImports(guest, source.imports, WASI_OFFER, wasiFunctions(this.#system));
-    const start = exportedFunction(instantiate(guest, source.module, linked), '_start');
+    const { exports } = instantiateLinked(guest, source, linked);
+    const { startFunction } = source.plan;
+    this.#startFunction = startFunction === undefined ? undefined : exportedFunction(exports, startFunction);
+    const start = exportedFunction(exports, '_start');
     if (start === undefined) throw new EvaluationError('module-invalid', NO_START);
     this.#start = start;
   }
@@ -52,7 +55,17 @@ export class WasiInstance implements Evaluation {
    * nothing of the request has been seen by then, and `call` would carry on from there.
    */
   static async atImage(source: WasiModule, operation: GuestOperation, host: GuestHost): Promise<WasiInstance> {
-    return new WasiInstance(source, operation, host);
+    const instance = new WasiInstance(source, operation, host);
+    await instance.#runStartFunction();
+    return instance;
+  }
+
+  async #runStartFunction(): Promise<void> {
+    if (this.#startFunction === undefined) return;
+    const outcome = await this.#system.guest.call(this.#startFunction);
+    if (outcome.kind === 'returned') return;
+    const problem = outcome.kind === 'exit' ? `it exited with code ${outcome.exitCode}` : outcome.message;
+    throw new EvaluationError('initialisation-failed', `cannot instantiate the policy: ${problem}`);
   }
 
   async call(input: GuestInput): Promise<GuestAnswer> {

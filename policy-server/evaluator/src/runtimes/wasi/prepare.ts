@@ -1,4 +1,4 @@
-import { compileGuest, coreModule } from '../guest/compile.ts';
+import { compileGuest, coreModule, corePlan, importsOf } from '../guest/compile.ts';
 import type { Runtime } from '../runtime.ts';
 import { NO_MEMORY, NO_START } from './errors.ts';
 import { WASI_OFFER } from './imports.ts';
@@ -13,9 +13,9 @@ const EXPORTS = [
 export const wasiRuntime: Runtime = {
   modes: ['wasi'],
   compile: (bytes, options) => compileGuest(bytes, options, { offer: WASI_OFFER, exports: EXPORTS }),
-  async prepare(compiled, { limits }) {
-    const module = coreModule(compiled);
-    const source: WasiModule = { module, imports: WebAssembly.Module.imports(module), limits };
+  async prepare(compiled, thread) {
+    const [module, plan] = [coreModule(compiled), corePlan(compiled)];
+    const source: WasiModule = { module, plan, thread, imports: importsOf(module, plan) };
     return { instances: compiled.instances, begin: (operation, host) => WasiInstance.atImage(source, operation, host) };
   },
 };
