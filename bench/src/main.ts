@@ -3,6 +3,8 @@ import { type Bench, BenchError } from './bench.ts';
 
 /** Every bench by name; each is loaded only when it is asked for. */
 const BENCHES = {
+  engine: async () => (await import('./engine/engine.ts')).engine,
+  http: async () => (await import('./http/http.ts')).http,
   startup: async () => (await import('./startup.ts')).startup,
 } as const satisfies Record<string, () => Promise<Bench>>;
 
