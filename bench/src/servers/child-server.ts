@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const STOP_TIMEOUT_MS = 10_000;
+const POLL_MS = 10;
+const MAX_OUTPUT_CHARS = 8192;
+
+export interface ChildServerOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** Answers 200 once the server serves. */
+  readonly readyUrl: string;
+  readonly readyTimeoutMs: number;
+}
+
+/** A server on loopback that we started and that we, and only we, end. */
+export interface ChildServer extends AsyncDisposable {
+  readonly pid: number;
+  /** From the start of the process to the first answer with 200. */
+  readonly readyMs: number;
+  output(): string;
+}
+
+/** @throws when it ends, or is not ready in time; with the end of what it printed */
+export async function startChildServer(options: ChildServerOptions): Promise<ChildServer> {
+  const startedMs = performance.now();
+  const child = spawn(options.program, options.args, { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let tail = '';
+  const keep = (chunk: Buffer): void => void (tail = (tail + chunk.toString()).slice(-MAX_OUTPUT_CHARS));
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  child.once('error', (error) => keep(Buffer.from(error.message)));
+  const stop = (): Promise<void> => end(child);
+  while (!(await answers(options.readyUrl))) {
+    const elapsedMs = performance.now() - startedMs;
+    if (child.exitCode === null && child.pid !== undefined && elapsedMs < options.readyTimeoutMs) await sleep(POLL_MS);
+    else {
+      await stop();
+      throw new Error(`${options.program} was not ready after ${elapsedMs.toFixed(0)} ms:\n${tail}`);
+    }
+  }
+  return {
+    pid: child.pid ?? 0,
+    readyMs: performance.now() - startedMs,
+    output: () => tail,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(url);
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** A loopback port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}
