@@ -24,6 +24,8 @@ export interface InstanceRecipe<T extends ImagedInstance> {
    * an image would not hold it; `undefined` = it is.
    */
   surprise(instance: T): string | undefined;
+  /** Pages behind the image that evaluations usually grow into, where more is known of the guests than the pool knows. */
+  readonly roomPages?: number;
 }
 
 /** An instance for one evaluation; the same object whenever the same instance is taken. */
@@ -140,8 +142,9 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
   }
 
   #imageOf(state: InstanceState): Image | string {
-    const { roomPages, maxBytes } = this.#pool.options;
-    const maximumPages = this.#recipe.plan.memory?.maximumPages ?? 0;
+    const { maxBytes, ...pool } = this.#pool.options;
+    const { plan, roomPages = pool.roomPages } = this.#recipe;
+    const maximumPages = plan.memory?.maximumPages ?? 0;
     const image = Image.capture(state, { roomPages, maximumPages });
     if (typeof image === 'string') return image;
     const size = image.sizeBytes + instanceBytes(image);

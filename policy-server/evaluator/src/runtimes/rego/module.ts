@@ -28,6 +28,12 @@ export function instantiateRego(parts: RegoParts, memoryPages: number | undefine
   }
 }
 
+/**
+ * Pages an evaluation may take and be put back from. A request of 3 kB takes half a page as text and as values, and putting a page
+ * back costs a microsecond whether it was used or not: room for requests of 30 kB costs a quarter of evaluating a small one.
+ */
+const ROOM_PAGES = 6;
+
 /** A policy on one thread: hands out its instances, each at the image. */
 export class RegoModule {
   readonly #instances: ImagedInstances<RegoInstance>;
@@ -41,6 +47,7 @@ export class RegoModule {
       thread,
       instantiate: (memoryPages) => instantiateRego(parts, memoryPages),
       surprise: () => undefined,
+      roomPages: ROOM_PAGES,
     });
   }
 
