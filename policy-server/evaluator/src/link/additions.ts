@@ -1,4 +1,6 @@
 import { EvaluationError } from '../errors.ts';
+import { Edit, type EditKind } from './edits.ts';
+import { type AddedFunction, copyFunction, fillFunction, growFunction } from './functions.ts';
 import { type MemoryType, capMemoryType } from './memory.ts';
 import { ExternalKind, type ModuleExport, type ModuleGlobal, type ModuleView } from './module.ts';
 import { LINK_EXPORT_PREFIX, type MutableGlobal } from './plan.ts';
@@ -12,6 +14,8 @@ export interface Additions {
   /** Index of the control memory, behind the module's own. */
   readonly controlIndex: number;
   readonly logicalSize: LogicalSize | undefined;
+  /** Functions that take the place of instructions, behind those of the module. */
+  readonly functions: AddedFunctions;
   readonly exports: readonly ModuleExport[];
   readonly globals: readonly MutableGlobal[];
   /** The start function is called by the host. */
@@ -21,9 +25,13 @@ export interface Additions {
 /** `memory.size` reads a global, and `memory.grow` calls a function that changes it. */
 export interface LogicalSize {
   readonly globalIndex: number;
-  readonly functionIndex: number;
-  readonly typeIndex: number;
   readonly initialPages: number;
+}
+
+export interface AddedFunctions {
+  readonly list: readonly AddedFunction[];
+  /** The function's index by the edit it is for. */
+  readonly indices: ReadonlyMap<EditKind, number>;
 }
 
 /** Functions that are exported for the host under names of its own. */
@@ -59,16 +67,18 @@ export function additionsTo(view: ModuleView, { maxPages, exposed, internals }: 
   }
   const importsMemory = memory !== undefined && view.memory?.imported === undefined;
   const controlIndex = memory === undefined ? 0 : 1;
-  if (!exposed) {
-    return { memory, importsMemory, controlIndex, logicalSize: undefined, exports: [], globals: [], takesStart: false };
-  }
-  const logicalSize = logicalSizeOf(view, memory);
-  const globals = mutableGlobals(view.globals, logicalSize);
-  return {
+  const logicalSize = exposed ? logicalSizeOf(view, memory) : undefined;
+  const common = {
     memory,
     importsMemory,
     controlIndex,
     logicalSize,
+    functions: addedFunctions(view, controlIndex, logicalSize),
+  };
+  if (!exposed) return { ...common, exports: [], globals: [], takesStart: false };
+  const globals = mutableGlobals(view.globals, logicalSize);
+  return {
+    ...common,
     globals: globals.map(({ name, type }) => ({ exportName: name, type })),
     exports: [
       ...globals.map(({ name, index }) => ({ name, kind: ExternalKind.global, index })),
@@ -83,13 +93,27 @@ export function additionsTo(view: ModuleView, { maxPages, exposed, internals }: 
 
 /** Where there is no memory or no code nothing can grow. */
 function logicalSizeOf(view: ModuleView, memory: MemoryType | undefined): LogicalSize | undefined {
-  if (memory === undefined || view.functionCount === view.functionImports.length) return undefined;
-  return {
-    globalIndex: view.globals.length,
-    functionIndex: view.functionCount,
-    typeIndex: view.typeCount,
-    initialPages: memory.minimumPages,
+  if (memory === undefined || !hasCode(view)) return undefined;
+  return { globalIndex: view.globals.length, initialPages: memory.minimumPages };
+}
+
+function addedFunctions(view: ModuleView, controlIndex: number, logicalSize: LogicalSize | undefined): AddedFunctions {
+  const list: AddedFunction[] = [];
+  const indices = new Map<EditKind, number>();
+  const add = (kind: EditKind, added: AddedFunction): void => {
+    indices.set(kind, view.functionCount + list.length);
+    list.push(added);
   };
+  if (view.memory !== undefined && hasCode(view)) {
+    add(Edit.fill, fillFunction(controlIndex));
+    add(Edit.copy, copyFunction(controlIndex));
+  }
+  if (logicalSize !== undefined) add(Edit.grow, growFunction(logicalSize.globalIndex));
+  return { list, indices };
+}
+
+function hasCode({ functionCount, functionImports }: ModuleView): boolean {
+  return functionCount > functionImports.length;
 }
 
 function mutableGlobals(

@@ -6,6 +6,10 @@ export const Edit = {
   size: 1,
   /** `memory.grow` is replaced. */
   grow: 2,
+  /** `memory.fill` is replaced. */
+  fill: 3,
+  /** `memory.copy` is replaced. */
+  copy: 4,
 } as const;
 
 export type EditKind = (typeof Edit)[keyof typeof Edit];

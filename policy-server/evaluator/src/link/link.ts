@@ -1,8 +1,16 @@
 import { EvaluationError } from '../errors.ts';
 import { type Additions, additionsTo, globalExport, type InternalExports, START_EXPORT } from './additions.ts';
+import { findGoCheckpoint } from './go-checkpoint.ts';
 import { capMemory } from './memory.ts';
 import { ExternalKind, type ModuleView, viewModule } from './module.ts';
-import { LINK_EXPORT_PREFIX, LINK_MODULE, type LinkPlan, MEMORY_IMPORT, type MemoryImport } from './plan.ts';
+import {
+  type Checkpoint,
+  LINK_EXPORT_PREFIX,
+  LINK_MODULE,
+  type LinkPlan,
+  MEMORY_IMPORT,
+  type MemoryImport,
+} from './plan.ts';
 import { proveImage } from './proof.ts';
 import { malformed } from './reader.ts';
 import { rewriteModule } from './rewrite.ts';
@@ -50,15 +58,35 @@ function linkKnown(bytes: Uint8Array, { maxPages, memory }: LinkOptions): Linked
   const exposed = memory === 'import';
   checkExports(view, exposed);
   checkSegments(view);
-  const internals: InternalExports = new Map();
+  const checkpoint = exposed ? checkpointOf(view) : undefined;
+  const internals = checkpoint?.functions ?? new Map();
   const additions = additionsTo(view, { maxPages, exposed, internals });
   const { bytes: linked, facts } = rewriteModule(view, additions);
   const plan: LinkPlan = {
     ...memoryPlan(view, additions),
     globals: additions.globals,
+    ...(checkpoint && { checkpoint: checkpoint.plan }),
     image: exposed ? proveImage(view, facts) : { covered: false, reason: 'its memory was left to it' },
   };
   return { bytes: linked, plan };
+}
+
+const CHECKPOINT: Checkpoint = { read: `${LINK_EXPORT_PREFIX}read`, resume: `${LINK_EXPORT_PREFIX}resume` };
+
+/** A Go program's checkpoint, and the functions to be exported for it. */
+function checkpointOf({
+  bytes,
+  functionImports,
+}: ModuleView): { functions: InternalExports; plan: Checkpoint } | undefined {
+  // Spares all others the look at their functions.
+  if (!functionImports.some(({ name }) => name === 'fd_read')) return undefined;
+  const go = findGoCheckpoint(bytes);
+  if (!go.found) return undefined;
+  const functions = new Map([
+    [CHECKPOINT.read, go.readFunction],
+    [CHECKPOINT.resume, go.resumeFunction],
+  ]);
+  return { functions, plan: CHECKPOINT };
 }
 
 function memoryPlan(view: ModuleView, { memory, logicalSize, takesStart }: Additions): Partial<LinkPlan> {

@@ -19,8 +19,8 @@ const Bulk = {
 } as const;
 
 /**
- * Bulk instructions run for long without a loop, so each of those has a check in front of it: a fill of 512 MB takes some ten
- * milliseconds, a thousand in a row would take seconds.
+ * Bulk instructions run for long without a loop. Those that may run over the whole memory are replaced by functions that do it in
+ * strides. The others are bounded by the size of the module and of its tables: they have a check in front of them.
  */
 export function scanBulk(reader: ModuleReader, scanner: BodyScanner): void {
   const at = reader.at - 1;
@@ -34,10 +34,12 @@ export function scanBulk(reader: ModuleReader, scanner: BodyScanner): void {
     case Bulk.memoryCopy:
       scanner.memoryIndex(reader.u32());
       scanner.memoryIndex(reader.u32());
-      break;
+      scanner.edits.add(Edit.copy, at, reader.at - at);
+      return;
     case Bulk.memoryFill:
       scanner.memoryIndex(reader.u32());
-      break;
+      scanner.edits.add(Edit.fill, at, reader.at - at);
+      return;
     case Bulk.dataDrop:
     case Bulk.elementDrop:
       scanner.dropsSegments = true;

@@ -21,7 +21,7 @@ export function rewriteModule(view: ModuleView, additions: Additions): Rewritten
   const writer = new ModuleWriter(Math.ceil(view.bytes.length * EXPECTED_GROWTH) + ROOM_FOR_ADDITIONS);
   writer.append(PREAMBLE);
   let facts: CodeFacts = { writesTables: false, dropsSegments: false };
-  const entries = addedEntries(additions);
+  const entries = addedEntries(view, additions);
   for (const id of SECTION_ORDER) {
     const payload = view.sections.payloads.get(id);
     const added = entries.get(id);
@@ -32,7 +32,7 @@ export function rewriteModule(view: ModuleView, additions: Additions): Rewritten
         });
       }
     } else if (id === SectionId.import) writeImports(writer, view, additions);
-    else if (added !== undefined) writeAppended(writer, { id, payload, view, added });
+    else if (added !== undefined && added.length > 0) writeAppended(writer, { id, payload, view, added });
     else if (payload !== undefined && !isReplaced(id, additions)) writeSection(writer, id, view.bytes, payload);
   }
   if (view.sections.names !== undefined) writeSection(writer, SectionId.custom, view.bytes, view.sections.names);
@@ -51,28 +51,25 @@ function writeSection(writer: ModuleWriter, id: number, bytes: Uint8Array, { sta
 }
 
 /** What is appended to the lists of sections, by section. */
-function addedEntries({ logicalSize, exports }: Additions): ReadonlyMap<number, readonly number[][]> {
-  const entries = new Map<number, readonly number[][]>();
-  if (logicalSize !== undefined) {
-    const { initialPages, typeIndex } = logicalSize;
-    entries.set(SectionId.type, [[0x60, 0x01, 0x7f, 0x01, 0x7f]]); // (i32) → i32
-    entries.set(SectionId.function, [encodeUnsigned(typeIndex)]);
-    entries.set(SectionId.global, [[0x7f, 0x01, 0x41, ...encodeSigned(initialPages), 0x0b]]); // (mut i32)
-  }
-  if (exports.length > 0) {
-    entries.set(
-      SectionId.export,
-      exports.map(({ name, kind, index }) => [...encodeName(name), kind, ...encodeUnsigned(index)]),
-    );
-  }
-  return entries;
+function addedEntries(view: ModuleView, additions: Additions): ReadonlyMap<number, readonly (readonly number[])[]> {
+  const { logicalSize, functions, exports } = additions;
+  return new Map([
+    [SectionId.type, functions.list.map(({ type }) => type)],
+    [SectionId.function, functions.list.map((_, index) => encodeUnsigned(view.typeCount + index))],
+    // (mut i32)
+    [
+      SectionId.global,
+      logicalSize === undefined ? [] : [[0x7f, 0x01, 0x41, ...encodeSigned(logicalSize.initialPages), 0x0b]],
+    ],
+    [SectionId.export, exports.map(({ name, kind, index }) => [...encodeName(name), kind, ...encodeUnsigned(index)])],
+  ]);
 }
 
 interface AppendedSection {
   readonly id: number;
   readonly payload: Payload | undefined;
   readonly view: ModuleView;
-  readonly added: readonly number[][];
+  readonly added: readonly (readonly number[])[];
 }
 
 /** A section that is a list, with more entries at its end. */
