@@ -78,11 +78,17 @@ export interface ImageOptions {
   readonly roomPages: number;
   /** Pages the memory can have at most. */
   readonly maximumPages: number;
+  /** What of the memory was not zero when the instance was made, before any code ran. */
+  readonly initial: readonly MemoryRange[];
 }
 
-interface Range {
+/** A part of a memory, in bytes. */
+export interface MemoryRange {
   readonly start: number;
   readonly end: number;
+}
+
+interface KeptRange extends MemoryRange {
   readonly bytes: Uint8Array;
 }
 
@@ -97,21 +103,26 @@ export class Image {
   readonly physicalPages: number;
   /** What keeping it costs. */
   readonly sizeBytes: number;
-  readonly #ranges: readonly Range[];
+  readonly #ranges: readonly KeptRange[];
   readonly #globals: readonly unknown[];
+  readonly #initial: readonly MemoryRange[];
 
-  private constructor(state: InstanceState, { roomPages, maximumPages }: ImageOptions) {
+  private constructor(state: InstanceState, { roomPages, maximumPages, initial }: ImageOptions) {
     const pages = state.logicalPages;
     // A module that cannot grow has no use for room.
     this.physicalPages = state.hasLogicalSize ? Math.min(pages + roomPages, Math.max(pages, maximumPages)) : pages;
-    this.#ranges = nonZeroRanges(state.bytes);
+    this.#ranges = nonZeroRanges(state.bytes).map((range) => ({
+      ...range,
+      bytes: state.bytes.slice(range.start, range.end),
+    }));
+    this.#initial = initial;
     this.#globals = state.globals.map((global) => global.value);
     this.sizeBytes = this.#ranges.reduce((size, { bytes }) => size + bytes.length, 0);
   }
 
   /**
-   * Takes the image of an instance on which nothing has run but start code; the state may be used on, it is at the image as
-   * soon as `restore` has given it its room. A text instead says why there can be no image.
+   * Takes the image of an instance on which nothing has run but start code; the instance itself is at the image as soon as it has
+   * been resized to it. A text instead says why there can be no image.
    */
   static capture(state: InstanceState, options: ImageOptions): Image | string {
     // JavaScript cannot write the bits of a NaN back: numbers that pass through it may come out as another NaN.
@@ -120,10 +131,10 @@ export class Image {
     return new Image(state, options);
   }
 
-  /** Puts an instance of the same module back to the image; `false` = it outgrew its room and is of no use. */
+  /** Puts a used instance of the same module back to the image; `false` = it outgrew its room and is of no use. */
   restore(state: InstanceState): boolean {
-    if (state.physicalPages !== this.physicalPages && !state.resize(this.physicalPages)) return false;
-    const { bytes, globals } = state;
+    if (state.physicalPages !== this.physicalPages) return false;
+    const { bytes } = state;
     let end = 0;
     for (const range of this.#ranges) {
       if (range.start > end) bytes.fill(0, end, range.start);
@@ -131,32 +142,46 @@ export class Image {
       end = range.end;
     }
     bytes.fill(0, end);
+    this.#restoreGlobals(state);
+    return true;
+  }
+
+  /**
+   * Brings a new instance of the same module, on which no code has run, to the image. Zeros it has already are not written: the
+   * first write to a page costs as much as bringing back a dozen.
+   */
+  apply(state: InstanceState): boolean {
+    if (!state.resize(this.physicalPages)) return false;
+    const { bytes } = state;
+    for (const { start, end } of this.#initial) bytes.fill(0, start, end);
+    for (const range of this.#ranges) bytes.set(range.bytes, range.start);
+    this.#restoreGlobals(state);
+    return true;
+  }
+
+  #restoreGlobals({ globals }: InstanceState): void {
     for (let index = 0; index < globals.length; index += 1) {
       const global = globals[index];
       if (global !== undefined) global.value = this.#globals[index];
     }
-    return true;
   }
 }
 
-function nonZeroRanges(bytes: Uint8Array): Range[] {
+/** The parts of a memory that are not zero, in whole blocks. */
+export function nonZeroRanges(bytes: Uint8Array): MemoryRange[] {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const ranges: Range[] = [];
+  const ranges: MemoryRange[] = [];
   let start = -1;
   for (let block = 0; block < words.length; block += WORDS_PER_BLOCK) {
     if (!isZero(words, block)) {
       if (start < 0) start = block * 4;
     } else if (start >= 0) {
-      ranges.push(rangeOf(bytes, start, block * 4));
+      ranges.push({ start, end: block * 4 });
       start = -1;
     }
   }
-  if (start >= 0) ranges.push(rangeOf(bytes, start, bytes.length));
+  if (start >= 0) ranges.push({ start, end: bytes.length });
   return ranges;
-}
-
-function rangeOf(bytes: Uint8Array, start: number, end: number): Range {
-  return { start, end, bytes: bytes.slice(start, end) };
 }
 
 function isZero(words: Int32Array, block: number): boolean {

@@ -1,7 +1,7 @@
 import type { LinkPlan } from '../../link/plan.ts';
 import type { InstanceReport, ThreadContext } from '../runtime.ts';
 import { reportOf } from './compile.ts';
-import { Image, type InstanceState, PAGE_BYTES } from './image.ts';
+import { Image, type InstanceState, type MemoryRange, nonZeroRanges, PAGE_BYTES } from './image.ts';
 import { type InstancePool, instancePoolOf, type Shelf } from './instance-pool.ts';
 
 /** What an instance costs the engine apart from its memory: wrappers, dispatch tables, the closures of its imports. */
@@ -86,11 +86,14 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
   async make(start: (instance: T) => Promise<void> | void): Promise<Lease<T>> {
     const image = this.#image;
     const instance = this.#recipe.instantiate(image?.physicalPages);
-    const lease = this.#leaseAt(image, instance);
-    if (lease !== undefined) return lease;
+    const { state } = instance;
+    if (image !== undefined && state !== undefined && image.apply(state)) return this.#lease(instance, image);
+    const initial = this.#report.kind === 'fresh' || state === undefined ? [] : nonZeroRanges(state.bytes);
     await start(instance);
-    // Start code of another evaluation may have been faster.
-    return this.#leaseAt(this.#image ?? this.#capture(instance), instance) ?? { instance, usedAtMs: 0 };
+    const own = this.#capture(instance, initial);
+    return own !== undefined && state?.resize(own.physicalPages) === true
+      ? this.#lease(instance, own)
+      : { instance, usedAtMs: 0 };
   }
 
   /** Takes an instance back. Not `clean` = its evaluation did not end as it should: it is dropped, never put back. */
@@ -121,16 +124,17 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
     return this.#image !== undefined;
   }
 
-  #leaseAt(image: Image | undefined, instance: T): ImagedLease<T> | undefined {
-    if (image === undefined || instance.state === undefined || !image.restore(instance.state)) return undefined;
+  #lease(instance: T, image: Image): ImagedLease<T> {
     this.#pool.add(this, instanceBytes(image));
     this.#usedAtMs = this.#pool.options.nowMs();
     return { instance, image, usedAtMs: this.#usedAtMs };
   }
 
-  #capture(instance: T): Image | undefined {
+  #capture(instance: T, initial: readonly MemoryRange[]): Image | undefined {
     if (this.#report.kind === 'fresh' || instance.state === undefined) return undefined;
-    const image = this.#recipe.surprise(instance) ?? this.#imageOf(instance.state);
+    // Start code of another evaluation was faster: its image counts, and this instance serves only the evaluation it was made for.
+    if (this.#image !== undefined) return undefined;
+    const image = this.#recipe.surprise(instance) ?? this.#imageOf(instance.state, initial);
     if (typeof image === 'string') {
       this.#report = { kind: 'fresh', reason: image };
       return undefined;
@@ -141,11 +145,11 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
     return image;
   }
 
-  #imageOf(state: InstanceState): Image | string {
+  #imageOf(state: InstanceState, initial: readonly MemoryRange[]): Image | string {
     const { maxBytes, ...pool } = this.#pool.options;
     const { plan, roomPages = pool.roomPages } = this.#recipe;
     const maximumPages = plan.memory?.maximumPages ?? 0;
-    const image = Image.capture(state, { roomPages, maximumPages });
+    const image = Image.capture(state, { roomPages, maximumPages, initial });
     if (typeof image === 'string') return image;
     const size = image.sizeBytes + instanceBytes(image);
     return size > maxBytes ? `image and instance take ${size} bytes, more than the ${maxBytes} of the pool` : image;

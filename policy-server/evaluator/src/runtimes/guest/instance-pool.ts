@@ -18,7 +18,7 @@ export const INSTANCE_POOL_DEFAULTS: InstancePoolOptions = {
   maxBytes: 128 * 1024 * 1024,
   idleMs: 60_000,
   renewalMs: 600_000,
-  roomPages: 16,
+  roomPages: 4,
   nowMs: () => performance.now(),
 };
 
