@@ -121,14 +121,3 @@ function checkExports({ exports, functionCount, globals, memory }: ModuleView, r
     }
   }
 }
-
-export interface LinkOnceOptions extends LinkOptions {
-  /** Of `bytes`, lower-case hex: names the result in the cache. */
-  readonly sha256: string;
-  readonly cacheDir: string | undefined;
-}
-
-/** As `linkModule`, on a thread of its own where that is worth it, and once per digest as long as the disk cache lasts. */
-export async function linkOnce(bytes: Uint8Array, options: LinkOnceOptions): Promise<LinkedModule> {
-  return linkModule(bytes, options);
-}

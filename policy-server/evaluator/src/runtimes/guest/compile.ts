@@ -1,6 +1,6 @@
 import { messageOf } from '@portcullis/protocol';
 import { EvaluationError } from '../../errors.ts';
-import { linkOnce } from '../../link/link.ts';
+import { linkOnce } from '../../link/link-once.ts';
 import { LINK_MODULE, type LinkPlan } from '../../link/plan.ts';
 import type { CompiledPolicy, CompileOptions, InstanceMode, InstanceReport } from '../runtime.ts';
 import { checkImports, type Offer } from './offer.ts';
