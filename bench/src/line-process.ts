@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const MAX_COMPLAINT_CHARS = 4000;
@@ -37,7 +38,7 @@ export class LineProcess implements AsyncDisposable {
     const { value, done } = await this.#lines.next();
     if (done !== true) return JSON.parse(value);
     await this.#ended;
-    throw new Error(`${this.#child.spawnfile} ended without an answer: ${this.#complaint.trim()}`);
+    throw new Error(`${basename(this.#child.spawnfile)} ended without an answer: ${this.#complaint.trim()}`);
   }
 
   ask(line: string): Promise<unknown> {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import type { BenchContext } from './bench.ts';
 
@@ -63,7 +63,7 @@ async function commit(): Promise<string> {
   }
 }
 
-/** Writes `<date>-<bench>.json` and its pictures; returns the paths, none when results are not to be kept. */
+/** Writes `<date>-<bench>.json` and its pictures; returns their paths from here, none when results are not to be kept. */
 export async function writeResults(context: BenchContext, { plots, ...results }: Results): Promise<string[]> {
   if (context.resultsDir === undefined) return [];
   const now = new Date();
@@ -78,7 +78,7 @@ export async function writeResults(context: BenchContext, { plots, ...results }:
     await writeFile(path, svg);
     written.push(path);
   }
-  return written;
+  return written.map((path) => relative('', path));
 }
 
 /** `2026-11-21T16:05:09.123Z` → `2026-11-21-1605`. */

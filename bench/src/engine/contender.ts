@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { LineProcess } from '../line-process.ts';
 import { type Summary, summarise } from '../statistics.ts';
 
@@ -10,6 +10,8 @@ export interface CaseFiles {
   readonly settings: string;
   /** Request and settings as a waPC guest gets them: ours composes this itself, within the time that is measured. */
   readonly payload: string;
+  /** Where a contender leaves its first answer. */
+  readonly answer: string;
 }
 
 /** How one contender is started. */
@@ -30,7 +32,7 @@ export interface EngineSample {
 }
 
 const NODE = process.execPath;
-const OURS = join(import.meta.dirname, 'subject.ts');
+const OURS = fileURLToPath(new URL('./subject.ts', import.meta.url));
 
 /** Ours with a clean slate by reset and by a new instance, and wasmtime in every configuration a native server could choose. */
 export function contenderDefinitions(): ContenderDefinition[] {
@@ -51,6 +53,7 @@ export function contenderDefinitions(): ContenderDefinition[] {
   const native = [
     ['provider', 'on-demand'],
     ['provider', 'pooling'],
+    ['provider', 'pooling-resident'],
     ['direct', 'on-demand'],
     ['direct', 'pooling'],
     ['direct', 'pooling-resident'],
@@ -92,7 +95,7 @@ export class RunningContender implements AsyncDisposable {
   /** `peer` is the program of a native contender; ours needs none. */
   static async start(
     definition: ContenderDefinition,
-    files: CaseFiles & { readonly answer: string },
+    files: CaseFiles,
     peer: string | undefined,
   ): Promise<RunningContender> {
     const { name } = definition;
