@@ -5,7 +5,11 @@ import { type Bench, BenchError } from './bench.ts';
 const BENCHES = {
   engine: async () => (await import('./engine/engine.ts')).engine,
   http: async () => (await import('./http/http.ts')).http,
-  startup: async () => (await import('./startup.ts')).startup,
+  kwctl: async () => (await import('./kwctl.ts')).kwctl,
+  memory: async () => (await import('./memory/memory.ts')).memory,
+  soak: async () => (await import('./soak/soak.ts')).soak,
+  startup: async () => (await import('./startup/startup.ts')).startup,
+  tail: async () => (await import('./tail/tail.ts')).tail,
 } as const satisfies Record<string, () => Promise<Bench>>;
 
 const RESULTS_DIR = join(import.meta.dirname, '../results');

@@ -10,11 +10,12 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 )
 
 func init() {
 	kept = append(kept, scheme.Scheme, cel.NewEnv, rego.New, kubernetes.NewForConfig, informers.NewSharedInformerFactory)
-	kept = append(kept, extensions.NewForConfig, aggregator.NewForConfig, dynamic.NewForConfig)
+	kept = append(kept, extensions.NewForConfig, aggregator.NewForConfig, dynamic.NewForConfig, fake.NewClientset)
 }

@@ -1,4 +1,3 @@
-import { admissionReview } from '@portcullis/testkit';
 import { type Bench, type BenchContext, BenchError } from '../bench.ts';
 import { readFlags } from '../flags.ts';
 import { type Round, type RoundOptions, measureRound } from './round.ts';
@@ -7,6 +6,7 @@ import { interleave } from '../interleave.ts';
 import { runLoad } from '../load/load.ts';
 import type { LoadRequest } from '../load/plan.ts';
 import { saturationClient } from '../load/saturation.ts';
+import { harmlessPod, privilegedPod } from '../modules/pod-reviews.ts';
 import { RULE_LANGUAGES, ruleModule } from '../modules/rule-modules.ts';
 import { OPA_RULE_PATH, startOpa } from '../servers/opa.ts';
 import { startPortcullis } from '../servers/portcullis.ts';
@@ -51,7 +51,7 @@ async function measure(context: BenchContext): Promise<void> {
 }
 
 async function startContenders(servers: AsyncDisposableStack, flags: typeof DEFAULTS): Promise<HttpContender[]> {
-  const reviews = await podReviews();
+  const reviews = [await privilegedPod(), await harmlessPod()];
   const [host, workers] = ['127.0.0.1', flags.workers];
   const opa = servers.use(await startOpa());
   const requests = (path: string): LoadRequest[] => reviews.map((review) => ({ ...review, path }));
@@ -80,16 +80,6 @@ function byUrl({ url, label, pid }: typeof DEFAULTS, requests: (path: string) =>
   if (protocol !== 'http:') throw new BenchError(`--url must be a plain http URL, got "${url}"`);
   const contender = { name: label, host: hostname, port: Number(port || 80), requests: requests(pathname) };
   return pid === '' ? contender : { ...contender, pid: Number(pid) };
-}
-
-/** A Pod as an API server sent it, once with a privileged container and once without. */
-async function podReviews(): Promise<{ body: Buffer; expect: 'allowed' | 'denied' }[]> {
-  const privileged = Buffer.from(await admissionReview('pod-create'));
-  const harmless = Buffer.from(privileged.toString().replace('"privileged":true', '"privileged":false'));
-  return [
-    { body: privileged, expect: 'denied' },
-    { body: harmless, expect: 'allowed' },
-  ];
 }
 
 /** A server that is fast because it answers wrongly must not win. */
