@@ -76,9 +76,11 @@ test('a looping policy under parallel load costs nobody else a wrong or lost ver
   const module = await obedient(evaluator);
   const looping = policyOf(module, { policyId: 'looping', timeoutMs: 300 });
   const innocent = policyOf(module, { policyId: 'innocent', timeoutMs: 4000 });
+  // A policy that loops has one thread, so these wait for each other.
+  const patient = { deadlineMs: 10_000 };
   const wanted: [Promise<string | undefined>, string][] = [];
   for (let id = 0; id < 120; id++) {
-    if (id % 30 === 7) wanted.push([ask(evaluator, looping, id % 60 === 7 ? 'l' : 'H:0:20'), TIMEOUT]);
+    if (id % 30 === 7) wanted.push([ask(evaluator, looping, id % 60 === 7 ? 'l' : 'H:0:20', patient), TIMEOUT]);
     if (id % 3 === 0) wanted.push([ask(evaluator, innocent, 'a'), 'accepted']);
     else wanted.push([ask(evaluator, innocent, `h:${id}:${(id * 7) % 90}`), String(id)]);
     if (id % 20 === 0) await sleep(5);
@@ -87,17 +89,13 @@ test('a looping policy under parallel load costs nobody else a wrong or lost ver
     await Promise.all(wanted.map(([verdict]) => verdict)),
     wanted.map(([, right]) => right),
   );
-  const { threadsReplaced, runAgain, timeouts, queued, running, suspended } = evaluator.stats;
-  t.equal(timeouts, 4);
-  t.equal(threadsReplaced, 4);
-  t.ok(runAgain > 0, `${runAgain} evaluations had to run again`);
-  t.same({ queued, running, suspended }, { queued: 0, running: 0, suspended: 0 });
+  t.match(evaluator.stats, { timeouts: 4, threadsReplaced: 0, queued: 0, running: 0, suspended: 0 });
 });
 
 test('a policy that loops without any limit holds up only itself', async (t) => {
   await using evaluator = start();
   const module = await obedient(evaluator);
-  await allThreads(evaluator, 3);
+  await allThreads(evaluator, 2);
   const waiting = Array.from({ length: 12 }, (_, id) =>
     ask(evaluator, policyOf(module, { timeoutMs: undefined }), `h:${id}:200`),
   );
@@ -107,7 +105,7 @@ test('a policy that loops without any limit holds up only itself', async (t) => 
     await Promise.all(waiting),
     waiting.map((_, id) => String(id)),
   );
-  t.ok(evaluator.stats.runAgain > 0, 'some of them shared its thread');
+  t.match(evaluator.stats, { preempted: 1, runAgain: 0 }, 'it gave way to those on its thread');
   t.equal(await ask(evaluator, policyOf(module), 'a'), 'accepted');
   const closed = t.rejects(endless, { code: 'closed' });
   await evaluator.close();

@@ -8,6 +8,7 @@ import {
 import { internalError, rejection } from './admission/rejection.ts';
 import { fetchContextData } from './context-data.ts';
 import { EvaluationError } from './errors.ts';
+import { publish } from './events.ts';
 import type {
   Evaluated,
   EvaluationInput,
@@ -24,13 +25,17 @@ import type { RunOptions } from './pool/flights.ts';
 import { ownBytes } from './pool/messages.ts';
 import { EvaluationPool } from './pool/pool.ts';
 import { monotonicMs } from './pool/turns.ts';
-import type { GuestInput, GuestOperation } from './runtimes/runtime.ts';
+import type { GuestInput, GuestOperation, InstanceReport } from './runtimes/runtime.ts';
+import { WARM_UP_REQUEST } from './warm-up-request.ts';
 
 /** What users read when a policy took too long; the same in every execution mode. */
 const TIMEOUT_MESSAGE = 'Policy execution interrupted because it exceeded the allowed execution time';
 
 /** For the one question a module is asked before it belongs to a policy. */
 const PROTOCOL_VERSION_TIMEOUT_MS = 5000;
+
+/** Longer than any policy takes that is fit for its purpose: a server must not wait for the others. */
+const WARM_UP_TIMEOUT_MS = 2000;
 
 const NOTHING = new Uint8Array();
 const NO_SETTINGS = new TextEncoder().encode('{}');
@@ -44,10 +49,9 @@ export class Engine implements Evaluator {
   readonly #loadTimeoutMs: number;
 
   constructor(options: EvaluatorOptions) {
-    const { workers, cores = availableParallelism(), spareThreads = 1, nowMs = monotonicMs, cacheDir } = options;
+    const { workers, cores = availableParallelism(), nowMs = monotonicMs, cacheDir } = options;
     requireWhole('workers', workers, 1);
     requireWhole('cores', cores, 1);
-    requireWhole('spareThreads', spareThreads, 0);
     this.#loadTimeoutMs = options.loadTimeoutMs ?? DEFAULT_LOAD_TIMEOUT_MS;
     requireWhole('loadTimeoutMs', this.#loadTimeoutMs, 1);
     const { instances = 'reset' } = options;
@@ -57,7 +61,6 @@ export class Engine implements Evaluator {
     this.#modules = new Modules({ limits, instances, cacheDir, nowMs });
     this.#pool = new EvaluationPool({
       concurrency: Math.min(workers, cores),
-      spareThreads,
       maxQueueLength,
       limits,
       instances,
@@ -97,6 +100,23 @@ export class Engine implements Evaluator {
     const isUnlimited = outcome.kind === 'timed-out' && policy.timeoutMs === undefined;
     const why = isUnlimited ? `: ${loadLimitText(this.#loadTimeoutMs)}` : '';
     return { valid: false, message: problemOf(outcome) + why };
+  }
+
+  async warm(policy: PolicyRun): Promise<InstanceReport> {
+    const { policyId, module, timeoutMs = this.#loadTimeoutMs } = policy;
+    const { sha256, mode } = module;
+    const startedAtMs = this.#nowMs();
+    const settings = ownBytes(policy.settings);
+    const limits = { timeoutMs: Math.min(timeoutMs, WARM_UP_TIMEOUT_MS), hostCall: refuseHostCall };
+    const works = [
+      this.#work(policy, 'validate_settings', { kind: 'raw', request: NOTHING, settings }, ''),
+      this.#work(policy, 'validate', { kind: 'kubernetes', request: WARM_UP_REQUEST, settings }, ''),
+    ];
+    const quiet = works.map((work) => ({ ...work, ...limits }));
+    await this.#pool.warm(policyId, quiet);
+    const instances = (await this.#pool.instances(moduleKey(module))) ?? module.instances;
+    publish('warmed', { policyId, sha256, mode, instances, durationMs: this.#nowMs() - startedAtMs });
+    return instances;
   }
 
   async protocolVersion(module: PreparedModule): Promise<'v1'> {
@@ -175,6 +195,10 @@ function problemOf(outcome: WorkOutcome): string {
     case 'protocol-version':
       return 'the policy answered a question it was not asked';
   }
+}
+
+async function refuseHostCall(): Promise<never> {
+  throw new Error('host calls are refused while a policy is warmed');
 }
 
 function loadLimitText(limitMs: number): string {

@@ -115,8 +115,10 @@ export class EvaluationEnvironment {
       if (target.kind === 'broken') throw unknownPolicy(id);
       return outcomeOf({ response: acceptance(uid), initialised: true }, handlingOf(target));
     }
-    const evaluated = await this.#ask(target, input, uid, options);
     const handling = handlingOf(target);
+    // In monitor mode a policy refuses nothing, so nothing depends on its answer.
+    const isSheddable = origin === 'validate' && handling.mode === 'monitor';
+    const evaluated = await this.#ask(target, input, uid, { ...options, isSheddable });
     const outcome = outcomeOf(evaluated, handling);
     if (origin === 'audit' || !evaluated.initialised) return outcome;
     return { ...outcome, response: applyPolicyMode(evaluated.response, handling) };

@@ -13,7 +13,7 @@ import type { EvaluatorLimits } from './limits.ts';
 import type { PreparedModule } from './modules.ts';
 import type { RunOptions } from './pool/flights.ts';
 import type { PoolStats } from './pool/stats.ts';
-import type { InstanceMode } from './runtimes/runtime.ts';
+import type { InstanceMode, InstanceReport } from './runtimes/runtime.ts';
 
 /**
  * Answers the host calls of guests. A rejection is told to the guest: its message is the text the guest sees.
@@ -48,11 +48,6 @@ export interface EvaluatorOptions {
   readonly cacheDir?: string;
   /** @default the cores of the machine */
   readonly cores?: number;
-  /**
-   * Threads kept ready beyond those at work: when a guest has to be ended together with its thread, the next evaluation does not
-   * wait for a new one. 0 suits programs that evaluate once and leave. @default 1
-   */
-  readonly spareThreads?: number;
   /** A monotonic clock in milliseconds. @default the clock of the process */
   readonly nowMs?: () => number;
 }
@@ -103,6 +98,14 @@ export interface Evaluator {
   evaluate(policy: PolicyRun, input: EvaluationInput, options?: RunOptions): Promise<Evaluated>;
   /** What the policy says about its settings; a policy that hangs or traps says `valid: false`. */
   validateSettings(policy: PolicyRun): Promise<SettingsValidationResponse>;
+  /**
+   * Makes every thread ready for a policy: the module is prepared there, and has judged its settings and a small Pod once.
+   * What it says is of no interest; it has no host to ask and no log to write to. Threads that take the place of others are
+   * warmed alike before they are given requests. Tells how the policy's evaluations come to their image.
+   *
+   * @throws EvaluationError `closed`
+   */
+  warm(policy: PolicyRun): Promise<InstanceReport>;
   /** Asks a module for its protocol version. @throws EvaluationError `answer-invalid`, `timeout`, `initialisation-failed` */
   protocolVersion(module: PreparedModule): Promise<'v1'>;
   readonly stats: EvaluatorStats;

@@ -1,6 +1,6 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ExecutionMode } from '@portcullis/protocol';
-import type { GuestOperation } from './runtimes/runtime.ts';
+import type { GuestOperation, InstanceReport } from './runtimes/runtime.ts';
 
 /**
  * What is said on each channel. Listen with {@link onEvaluatorEvent}, or with `node:diagnostics_channel` under the name
@@ -14,9 +14,17 @@ export interface EvaluatorEvents {
     readonly sizeBytes: number;
     readonly durationMs: number;
   };
+  /** A policy was run on every thread before anybody waits for it. */
+  readonly warmed: {
+    readonly policyId: string;
+    readonly sha256: string;
+    readonly mode: ExecutionMode;
+    readonly instances: InstanceReport;
+    readonly durationMs: number;
+  };
   /** An evaluation waits because no thread is free. */
   readonly queued: { readonly policyId: string; readonly operation: GuestOperation; readonly ahead: number };
-  /** An evaluation was given to a thread; `attempt` > 1 = again, because another guest took its thread down. */
+  /** An evaluation was given to a thread; `attempt` > 1 = again, because it gave way or its thread was taken from it. */
   readonly started: {
     readonly policyId: string;
     readonly operation: GuestOperation;
@@ -50,10 +58,25 @@ export interface EvaluatorEvents {
   readonly 'timed-out': {
     readonly policyId: string;
     readonly operation: GuestOperation;
-    /** `true` = it occupied its thread, which had to be replaced. */
+    /** `true` = it occupied its thread, `false` = it waited for the host. */
     readonly occupiedThread: boolean;
   };
-  /** A worker thread was given up; `runAgain` evaluations that shared it start over elsewhere. */
+  /** A guest held its thread for long while another policy waited; it is stopped, and starts over later. */
+  readonly preempted: {
+    readonly policyId: string;
+    readonly operation: GuestOperation;
+    readonly threadId: number;
+    readonly ranMs: number;
+  };
+  /** A guest that was told to stop has left its thread, `tookMs` later; the thread goes on with others. */
+  readonly stopped: {
+    readonly policyId: string;
+    readonly operation: GuestOperation;
+    readonly threadId: number;
+    readonly reason: 'deadline' | 'preempted' | 'nobody-waits' | 'held-up';
+    readonly tookMs: number;
+  };
+  /** A worker thread was given up, the last resort against a guest that does not stop; `runAgain` evaluations that shared it start over elsewhere. */
   readonly 'thread-replaced': {
     readonly threadId: number;
     readonly policyId: string | undefined;

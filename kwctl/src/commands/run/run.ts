@@ -39,7 +39,6 @@ export async function run(given: CommandArguments, { environment, log }: Command
   const cacheDir = options.keepsNothingOnDisk ? undefined : cacheFolder(environment);
   await using evaluator = createEvaluator({
     workers: 1,
-    spareThreads: 0,
     hostCalls: host.hostCalls,
     ...(cacheDir !== undefined && { cacheDir }),
   });

@@ -1,21 +1,22 @@
 import type { Attempt } from './flight.ts';
+import { SLICE_MS } from './reputation.ts';
 import type { Thread } from './thread.ts';
 import { monotonicMs } from './turns.ts';
 
-/** How long somebody may wait for a thread that does not move on before the evaluation is moved instead. */
+/** How long somebody may wait for a thread that does not move on before it is run again elsewhere. */
 const STUCK_AFTER_MS = 250;
 
-/** How long a guest that was given up may take to come to its end. */
-const UNWIND_WITHIN_MS = 250;
+/** How long a guest that was told to stop may take to come to its end. */
+export const STOP_WITHIN_MS = 100;
 
 /** What is to be done about an attempt whose time has passed. */
 export interface Verdicts {
-  /** It waits for the host: it is given up, the thread is not touched. */
-  expired(attempt: Attempt): void;
-  /** It occupies the thread: nothing but the end of the thread stops it. */
-  overran(attempt: Attempt): void;
+  /** It has used up its time. */
+  timedOut(attempt: Attempt): void;
   /** It could go on, but some other guest holds the thread: it is run again elsewhere. */
-  stuck(attempt: Attempt): void;
+  heldUp(attempt: Attempt): void;
+  /** It has had its slice, and this one waits for the same thread. */
+  holdsUp(attempt: Attempt, waiter: Attempt): void;
 }
 
 /**
@@ -26,23 +27,30 @@ export function armDeadline(attempt: Attempt, verdicts: Verdicts): void {
   const { timeoutMs } = attempt.flight.work;
   if (timeoutMs === undefined) return;
   const check = (): void => {
-    const remainingMs = remaining(attempt, timeoutMs);
-    if (remainingMs > 0) setDeadline(attempt, remainingMs, check);
+    const leftMs = remainingMs(attempt);
+    if (leftMs > 0) setDeadline(attempt, leftMs, check);
     else judge(attempt, verdicts);
   };
   setDeadline(attempt, timeoutMs, check);
 }
 
-/**
- * Gives a guest that was given up the time to come to its end, counted while it has the thread; one that runs on instead is as
- * bad as any that overruns.
- */
-export function armUnwinding(attempt: Attempt, overran: () => void): void {
+/** Gives a guest that was told to stop the time to come to its end, counted while it has the thread. */
+export function armLastResort(attempt: Attempt, graceMs: number, overran: () => void): void {
   const check = (): void => {
     if (attempt.thread.occupant() === attempt) overran();
-    else setDeadline(attempt, UNWIND_WITHIN_MS, check);
+    else setDeadline(attempt, STOP_WITHIN_MS, check);
   };
-  setDeadline(attempt, UNWIND_WITHIN_MS, check);
+  setDeadline(attempt, graceMs, check);
+}
+
+/** What is left of an attempt's time; all of it while it has not started. */
+export function remainingMs(attempt: Attempt): number {
+  const { thread, seat, flight } = attempt;
+  const { timeoutMs = Infinity } = flight.work;
+  if (thread.turns.state(seat, attempt.answers) !== 'not-started') {
+    return thread.turns.startedAtMs(seat) + timeoutMs - monotonicMs();
+  }
+  return thread.occupant() === undefined ? timeoutMs : 0;
 }
 
 function setDeadline(attempt: Attempt, ms: number, check: () => void): void {
@@ -50,26 +58,15 @@ function setDeadline(attempt: Attempt, ms: number, check: () => void): void {
   attempt.deadline = setTimeout(check, Math.min(Math.ceil(ms), 2 ** 31 - 1)).unref();
 }
 
-/** What is left of an attempt's time; all of it while it has not started. */
-function remaining(attempt: Attempt, timeoutMs: number): number {
-  const { thread, seat } = attempt;
-  if (thread.turns.state(seat, attempt.answers) !== 'not-started') {
-    return thread.turns.startedAtMs(seat) + timeoutMs - monotonicMs();
-  }
-  return thread.occupant() === undefined ? timeoutMs : 0;
-}
-
 function judge(attempt: Attempt, verdicts: Verdicts): void {
   switch (attempt.thread.turns.state(attempt.seat, attempt.answers)) {
     case 'on-thread':
-      verdicts.overran(attempt);
-      return;
     case 'waiting-for-host':
-      verdicts.expired(attempt);
+      verdicts.timedOut(attempt);
       return;
     case 'not-started':
     case 'waiting-for-thread':
-      verdicts.stuck(attempt);
+      verdicts.heldUp(attempt);
       return;
     case 'abandoned':
   }
@@ -81,15 +78,24 @@ function judge(attempt: Attempt, verdicts: Verdicts): void {
  */
 export function watchThread(thread: Thread, verdicts: Verdicts): void {
   if (thread.watch !== undefined || thread.isDead || thread.runnable < 2) return;
+  let wasAsked = false;
   const before = turnOf(thread);
-  thread.watch = setTimeout(() => {
-    thread.watch = undefined;
+  const look = (): void => {
     const occupant = thread.occupant();
-    if (occupant !== undefined && turnOf(thread) === before) {
-      for (const attempt of thread.attempts()) if (isHeldUp(attempt)) verdicts.stuck(attempt);
+    const waiters = thread.attempts().filter(isHeldUp);
+    if (occupant === undefined || waiters[0] === undefined || turnOf(thread) !== before) {
+      thread.watch = undefined;
+      watchThread(thread, verdicts);
+    } else if (!wasAsked) {
+      wasAsked = true;
+      verdicts.holdsUp(occupant, waiters[0]);
+      thread.watch = setTimeout(look, STUCK_AFTER_MS - SLICE_MS).unref();
+    } else {
+      thread.watch = undefined;
+      for (const waiter of waiters) verdicts.heldUp(waiter);
     }
-    watchThread(thread, verdicts);
-  }, STUCK_AFTER_MS).unref();
+  };
+  thread.watch = setTimeout(look, SLICE_MS).unref();
 }
 
 /** Changes whenever the thread moves on. */
@@ -100,5 +106,5 @@ function turnOf(thread: Thread): string {
 
 function isHeldUp(attempt: Attempt): boolean {
   const state = attempt.thread.turns.state(attempt.seat, attempt.answers);
-  return !attempt.abandoned && (state === 'not-started' || state === 'waiting-for-thread');
+  return attempt.stop === undefined && (state === 'not-started' || state === 'waiting-for-thread');
 }

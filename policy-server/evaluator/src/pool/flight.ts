@@ -18,7 +18,7 @@ export interface Work {
 
 /** What came of it. */
 export type WorkOutcome =
-  | Exclude<EvaluateOutcome, { readonly kind: 'abandoned' }>
+  | Exclude<EvaluateOutcome, { readonly kind: 'abandoned' | 'stopped' }>
   /** `begun`: whether start code was behind it. */
   | { readonly kind: 'timed-out'; readonly begun: boolean }
   /** The guest brought its thread down: it exhausted the thread's own memory, for instance. */
@@ -31,7 +31,15 @@ export interface Flight {
   readonly queuedAtMs: number;
   /** When the answer is of no use to the caller any more. */
   readonly lateAtMs: number | undefined;
+  /** When it must have its turn, or be refused. */
+  readonly seatByMs: number | undefined;
+  /** Refused before others when there is too much to do. */
+  readonly isSheddable: boolean;
+  /** The one thread that is to be warmed by it. */
+  readonly warms: Thread | undefined;
   attempts: number;
+  /** It gave way to another policy once, and will not be asked to again. */
+  gaveWay: boolean;
   /** Whether the caller has its answer, or has gone away. */
   settled: boolean;
   /** Where the flight is seated; `undefined` while it is queued. */
@@ -41,6 +49,15 @@ export interface Flight {
   /** Stops listening to the caller's signal. */
   detach: (() => void) | undefined;
 }
+
+/** Why an attempt is ended before its guest comes to an end by itself. */
+export type StopReason =
+  | 'deadline'
+  /** Others wait for a thread, and it has had its share. */
+  | 'preempted'
+  | 'nobody-waits'
+  /** Another guest holds the thread up; it is run again elsewhere. */
+  | 'held-up';
 
 /** One flight on one thread. */
 export interface Attempt {
@@ -56,10 +73,17 @@ export interface Attempt {
   /** Since when the guest waits for the host. */
   waitingSinceMs: number | undefined;
   waitedMs: number;
-  /** Given up: nothing it says counts any more. It occupies the thread until its guest has come to its end. */
-  abandoned: boolean;
+  /** Told to stop: nothing it says counts any more. It has its seat until its guest has come to its end. */
+  stop: Stop | undefined;
   deadline: NodeJS.Timeout | undefined;
   sleep: NodeJS.Timeout | undefined;
+}
+
+export interface Stop {
+  reason: StopReason;
+  readonly raisedAtMs: number;
+  /** `false` = its guest was waiting, or had not begun. */
+  readonly onThread: boolean;
 }
 
 /** Seats a flight on a thread. */
@@ -74,7 +98,7 @@ export function newAttempt(flight: Flight, thread: Thread, evaluationId: number,
     answers: 0,
     waitingSinceMs: undefined,
     waitedMs: 0,
-    abandoned: false,
+    stop: undefined,
     deadline: undefined,
     sleep: undefined,
   };
@@ -83,6 +107,11 @@ export function newAttempt(flight: Flight, thread: Thread, evaluationId: number,
 /** Whether an attempt occupies its thread, or will as soon as the thread lets it. */
 export function isRunnable(attempt: Attempt): boolean {
   return attempt.waitingSinceMs === undefined;
+}
+
+/** Whether the guest looks at the control word, so that it can be stopped without its thread. */
+export function canBeStopped({ modules, plans }: CompiledPolicy): boolean {
+  return plans.length === modules.length && modules.length > 0 && plans.every((plan) => plan.unlinked === undefined);
 }
 
 /** Frees the seat of an attempt. */

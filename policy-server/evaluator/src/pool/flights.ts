@@ -1,10 +1,19 @@
 import type { EvaluationError } from '../errors.ts';
 import type { Flight, Work, WorkOutcome } from './flight.ts';
+import type { Thread } from './thread.ts';
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** From now on: when the answer is of no use to the caller any more. */
   readonly deadlineMs?: number | undefined;
+  /** Refused before others when there is too much to do: nothing is held up by the lack of its answer. */
+  readonly isSheddable?: boolean | undefined;
+}
+
+export interface FlightOptions extends Omit<RunOptions, 'signal'> {
+  /** How long it waits for its turn. */
+  readonly patienceMs?: number | undefined;
+  readonly warms?: Thread;
 }
 
 /** What may end a flight before its evaluation does. */
@@ -19,13 +28,18 @@ export class Flights {
   readonly #keepAlive = setInterval(() => {}, 2 ** 30).unref();
   readonly #open = new Set<Flight>();
 
-  open(work: Work, queuedAtMs: number, { deadlineMs }: RunOptions): Flight {
+  open(work: Work, queuedAtMs: number, options: FlightOptions): Flight {
+    const { deadlineMs, patienceMs, isSheddable = false, warms } = options;
     const flight: Flight = {
       work,
       answer: Promise.withResolvers(),
       queuedAtMs,
       lateAtMs: deadlineMs === undefined ? undefined : queuedAtMs + deadlineMs,
+      seatByMs: patienceMs === undefined ? undefined : queuedAtMs + patienceMs,
+      isSheddable,
+      warms,
       attempts: 0,
+      gaveWay: false,
       settled: false,
       attempt: undefined,
       queueTimer: undefined,
@@ -36,15 +50,18 @@ export class Flights {
     return flight;
   }
 
-  follow(flight: Flight, { signal, deadlineMs }: RunOptions, ends: FlightEnds): void {
-    if (signal !== undefined) {
-      const onAbort = (): void => ends.aborted(flight);
-      signal.addEventListener('abort', onAbort, { once: true });
-      flight.detach = () => signal.removeEventListener('abort', onAbort);
-    }
-    if (deadlineMs !== undefined && deadlineMs < 2 ** 31) {
-      flight.queueTimer = setTimeout(() => ends.late(flight), Math.max(deadlineMs, 0)).unref();
-    }
+  follow(flight: Flight, signal: AbortSignal | undefined, ends: FlightEnds): void {
+    if (signal === undefined) return;
+    const onAbort = (): void => ends.aborted(flight);
+    signal.addEventListener('abort', onAbort, { once: true });
+    flight.detach = () => signal.removeEventListener('abort', onAbort);
+  }
+
+  /** Bounds the wait in the queue. */
+  boundWait(flight: Flight, nowMs: number, ends: FlightEnds): void {
+    clearTimeout(flight.queueTimer);
+    const leftMs = (flight.seatByMs ?? Infinity) - nowMs;
+    if (leftMs < 2 ** 31) flight.queueTimer = setTimeout(() => ends.late(flight), Math.max(leftMs, 0)).unref();
   }
 
   all(): Flight[] {

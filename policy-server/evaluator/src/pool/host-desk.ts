@@ -26,10 +26,11 @@ export class HostDesk {
   receive(attempt: Attempt, message: MessageToHost): void {
     const { policyId, uid } = attempt.flight.work;
     if (message.kind === 'log') {
-      publish('guest-logged', { policyId, uid, level: message.level, message: message.message });
+      if (attempt.flight.warms === undefined)
+        publish('guest-logged', { policyId, uid, level: message.level, message: message.message });
       return;
     }
-    if (attempt.abandoned) return;
+    if (attempt.stop !== undefined) return;
     attempt.waitingSinceMs = this.#options.nowMs();
     // A guest whose caller has gone gets no answer; it is about to be given up.
     if (attempt.flight.settled) return;
@@ -42,7 +43,7 @@ export class HostDesk {
   }
 
   #reply(attempt: Attempt, reply: HostReply): void {
-    if (attempt.abandoned || attempt.thread.isDead || attempt.waitingSinceMs === undefined) return;
+    if (attempt.stop !== undefined || attempt.thread.isDead || attempt.waitingSinceMs === undefined) return;
     attempt.waitedMs += this.#options.nowMs() - attempt.waitingSinceMs;
     attempt.waitingSinceMs = undefined;
     attempt.hostCall = undefined;

@@ -1,6 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { AdmissionResponse, ExecutionMode, HostCall, SettingsValidationResponse } from '@portcullis/protocol';
-import type { CompiledPolicy, GuestInput, GuestLimits, GuestOperation, InstanceMode } from '../runtimes/runtime.ts';
+import type {
+  CompiledPolicy,
+  GuestInput,
+  GuestLimits,
+  GuestOperation,
+  InstanceMode,
+  InstanceReport,
+} from '../runtimes/runtime.ts';
 
 // Every message between the main thread and a worker thread. Tasks and their outcomes travel through the pool; what happens in the
 // middle of an evaluation travels over a channel of the thread's own.
@@ -30,7 +37,16 @@ export interface EvaluateTask {
   readonly uid: string;
 }
 
-export type ThreadTask = OpenTask | EvaluateTask;
+/** Main → worker, as a task: how does this thread bring evaluations of a module to their image? */
+export interface ReportTask {
+  readonly kind: 'report';
+  readonly moduleKey: string;
+}
+
+export type ThreadTask = OpenTask | EvaluateTask | ReportTask;
+
+/** Worker → main: what a task came to; nothing is said about the opening of a thread. */
+export type TaskResult = EvaluateOutcome | InstanceReport | undefined;
 
 /** Worker → main: what became of an attempt. */
 export type EvaluateOutcome =
@@ -43,7 +59,10 @@ export type EvaluateOutcome =
   | { readonly kind: 'not-prepared'; readonly message: string }
   /** The answer to anything but a validation could not be understood. */
   | { readonly kind: 'answer-invalid'; readonly message: string }
-  | { readonly kind: 'abandoned' };
+  /** It was given up while it waited for the host, or before it began. */
+  | { readonly kind: 'abandoned' }
+  /** It was told to stop while it was on the thread. */
+  | { readonly kind: 'stopped' };
 
 /** Worker → main, over the thread's channel. */
 export type MessageToHost =

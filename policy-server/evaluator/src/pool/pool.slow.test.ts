@@ -6,122 +6,14 @@ import { test } from 'tap';
 import { obedientPolicy } from '../fixtures/obedient-policy.ts';
 import { moduleKey, Modules } from '../modules.ts';
 import type { CompiledPolicy } from '../runtimes/runtime.ts';
-import type { Attempt, Flight, Work } from './flight.ts';
-import { estimateWaitMs, OverloadGuard } from './overload.ts';
+import type { Work } from './flight.ts';
 import { EvaluationPool } from './pool.ts';
-import { EvaluationQueue } from './queue.ts';
-import type { Thread } from './thread.ts';
-import { Suspects } from './suspects.ts';
-import { Turns, monotonicMs } from './turns.ts';
+import { monotonicMs } from './turns.ts';
 
 const LIMITS = { memoryPages: 64, maxOutputBytes: 2 ** 20, maxHostCallBytes: 2 ** 20, maxHostCalls: 10 };
 
-test('an evaluation is resumed or abandoned, never both', (t) => {
-  const turns = new Turns();
-  t.equal(turns.state(3, 0), 'not-started');
-  t.ok(turns.start(3, 17));
-  t.equal(turns.startedAtMs(3), 17);
-  t.equal(turns.state(3, 0), 'on-thread');
-  t.notOk(turns.abandon(3), 'nobody is torn from the thread');
-  turns.suspend(3);
-  t.equal(turns.state(3, 0), 'waiting-for-host');
-  t.equal(turns.state(3, 1), 'waiting-for-thread', 'answered, but not resumed');
-  t.ok(turns.resume(3));
-  turns.suspend(3);
-  t.equal(turns.state(3, 1), 'waiting-for-host');
-  t.ok(turns.abandon(3));
-  t.ok(turns.abandon(3), 'twice is as good as once');
-  t.notOk(turns.resume(3));
-  turns.unwind(3);
-  t.equal(turns.state(3, 1), 'on-thread', 'for the last time');
-  turns.reset(3);
-  t.ok(turns.abandon(3));
-  t.notOk(turns.start(3, 18), 'abandoned before it began');
-  t.notOk(turns.hasBegun(3));
-  turns.begin(3);
-  t.ok(turns.hasBegun(3));
-  const other = new Turns(turns.control);
-  t.ok(other.hasBegun(3), 'both threads see the same');
-  other.finish(3);
-  t.equal(turns.state(3, 0), 'not-started');
-  t.ok(Math.abs(monotonicMs() - performance.now()) >= 0);
-  t.end();
-});
-
-test('the wait is estimated from the queue, and from guests that run unusually long', (t) => {
-  t.equal(estimateWaitMs(100, 5, []), 0, 'a thread is free');
-  t.equal(estimateWaitMs(0, 5, [{ elapsedMs: 2, remainingMs: 1000 }]), 3);
-  t.equal(
-    estimateWaitMs(10, 4, [
-      { elapsedMs: 4, remainingMs: 1000 },
-      { elapsedMs: 0, remainingMs: 1000 },
-    ]),
-    20,
-  );
-  const stuck = { elapsedMs: 700, remainingMs: 1300 };
-  t.equal(estimateWaitMs(0, 5, [stuck]), 700);
-  t.equal(estimateWaitMs(0, 5, [{ elapsedMs: 1900, remainingMs: 100 }]), 100, 'no longer than to its deadline');
-  t.equal(estimateWaitMs(0, 5, [stuck, { elapsedMs: 1, remainingMs: 9 }]), 4, 'the first to be free counts');
-  t.end();
-});
-
-test('nobody is refused while a thread is free, however slow evaluations were', (t) => {
-  let nowMs = 0;
-  const guard = new OverloadGuard({ concurrency: 1, maxQueueLength: 2, nowMs: () => nowMs });
-  const slow = {
-    seatedAtMs: 0,
-    waitedMs: 0,
-    waitingSinceMs: undefined,
-    flight: { work: { timeoutMs: 60_000 } },
-  } as Attempt;
-  const busy = { attempts: () => [slow] } as unknown as Thread;
-  nowMs = 30_000;
-  guard.observe(slow);
-  t.doesNotThrow(() => guard.admit(0, [], 100), 'a thread is free');
-  t.throws(() => guard.admit(0, [busy], 100), { code: 'overloaded', message: /have to wait about 30000 ms/ });
-  t.doesNotThrow(() => guard.admit(0, [busy], undefined), 'the caller has time');
-  t.throws(() => guard.admit(2, [busy], undefined), {
-    code: 'overloaded',
-    message: /2 evaluations are waiting already/,
-  });
-  t.equal(guard.refusals, 2);
-  t.end();
-});
-
-test('the queue is first come, first served; the hurt go first, the suspect alone', (t) => {
-  const flight = (policyId: string): Flight => ({ work: { policyId } }) as Flight;
-  const queue = new EvaluationQueue();
-  const [first, second, hurt, suspect] = [flight('a'), flight('b'), flight('a'), flight('b')];
-  queue.add(first, 'ordinary');
-  queue.add(second, 'ordinary');
-  queue.add(hurt, 'again');
-  t.equal(queue.nextShared(), hurt);
-  t.ok(queue.remove(hurt));
-  t.notOk(queue.remove(hurt));
-  t.equal(queue.nextShared(), first);
-  queue.add(suspect, 'alone');
-  t.equal(queue.nextAlone(), suspect);
-  queue.separate('a');
-  t.equal(queue.nextShared(), second);
-  t.same(queue.all(), [second, suspect, first]);
-  t.equal(queue.size, 3);
-  t.end();
-});
-
-test('a suspect policy is cleared by ten evaluations that behave', (t) => {
-  const suspects = new Suspects();
-  suspects.caught('p');
-  for (let i = 0; i < 9; i++) suspects.behaved('p');
-  t.ok(suspects.has('p'));
-  suspects.behaved('p');
-  t.notOk(suspects.has('p'));
-  suspects.behaved('q');
-  t.notOk(suspects.has('q'));
-  t.end();
-});
-
 /** Pools with the obedient policy, and one that ends its thread: compiled code as no compiler of ours would make it. */
-async function poolWith(options: { concurrency: number; spareThreads: number }) {
+async function poolWith(options: { concurrency: number }) {
   const modules = new Modules({ limits: LIMITS, instances: 'reset', cacheDir: undefined, nowMs: monotonicMs });
   const module = await modules.prepare(await obedientPolicy(), 'kubewarden-wapc');
   const compiled = modules.compiled(module);
@@ -159,7 +51,7 @@ async function poolWith(options: { concurrency: number; spareThreads: number }) 
 }
 
 test('a guest that brings its thread down is told so; those who shared the thread run again', async (t) => {
-  const { pool, work, deadlyWork } = await poolWith({ concurrency: 1, spareThreads: 0 });
+  const { pool, work, deadlyWork } = await poolWith({ concurrency: 1 });
   await pool.run(work('a'));
   const waiting = Array.from({ length: 10 }, (_, id) => pool.run(work(`h:1${id}`)));
   await sleep(40);
@@ -176,7 +68,7 @@ test('a guest that brings its thread down is told so; those who shared the threa
 });
 
 test('a module that a thread cannot make ready is refused, every time', async (t) => {
-  const { pool, work } = await poolWith({ concurrency: 1, spareThreads: 0 });
+  const { pool, work } = await poolWith({ concurrency: 1 });
   const broken: CompiledPolicy = {
     mode: 'component',
     sha256: '1'.repeat(64),
@@ -195,7 +87,7 @@ test('a module that a thread cannot make ready is refused, every time', async (t
 });
 
 test('who must be alone gets a thread that empties, while others go on elsewhere', async (t) => {
-  const { pool, work } = await poolWith({ concurrency: 2, spareThreads: 0 });
+  const { pool, work } = await poolWith({ concurrency: 2 });
   await pool.run(work('a'));
   await pool.run(work('l', { policyId: 'caught', timeoutMs: 60 }));
   const answered = Promise.withResolvers<void>();
@@ -217,7 +109,7 @@ test('who must be alone gets a thread that empties, while others go on elsewhere
 });
 
 test('who waits behind a loop of the same policy is refused at once, if another one would end too late', async (t) => {
-  const { pool, work } = await poolWith({ concurrency: 1, spareThreads: 0 });
+  const { pool, work } = await poolWith({ concurrency: 1 });
   await pool.run(work('a'));
   const loop = (timeoutMs: number): Work => work('l', { policyId: 'looping', timeoutMs });
   const first = pool.run(loop(400));
@@ -242,7 +134,7 @@ test('who waits behind a loop of the same policy is refused at once, if another 
 });
 
 test('an aborted evaluation gives back the thread that was kept free for it', async (t) => {
-  const { pool, work } = await poolWith({ concurrency: 1, spareThreads: 0 });
+  const { pool, work } = await poolWith({ concurrency: 1 });
   await pool.run(work('l', { policyId: 'caught', timeoutMs: 60 }));
   const waiting = pool.run(work('h:17'));
   await sleep(100);

@@ -1,24 +1,25 @@
 import { abortedError, closedError, EvaluationError } from '../errors.ts';
 import { publish } from '../events.ts';
-import type { GuestLimits, InstanceMode } from '../runtimes/runtime.ts';
-import { armDeadline, armUnwinding, type Verdicts, watchThread } from './deadline.ts';
-import { type Attempt, type Flight, leave, newAttempt, quieten, type Work, type WorkOutcome } from './flight.ts';
+import type { GuestLimits, InstanceMode, InstanceReport } from '../runtimes/runtime.ts';
+import { armDeadline, watchThread } from './deadline.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Endings, type ThreadEndReason } from './endings.ts';
+import { type Attempt, type Flight, leave, newAttempt, type Work, type WorkOutcome } from './flight.ts';
 import { type FlightEnds, Flights, type RunOptions } from './flights.ts';
 import { HostDesk } from './host-desk.ts';
 import type { EvaluateOutcome, MessageToHost } from './messages.ts';
-import { OverloadGuard } from './overload.ts';
-import { EvaluationQueue } from './queue.ts';
-import { count, nextSeating, type Seating, unreserve } from './seating.ts';
-import type { PoolStats } from './stats.ts';
-import { Suspects } from './suspects.ts';
+import { type Newcomer, OverloadGuard, usualPatienceMs } from './overload.ts';
+import { EvaluationQueue, type Line } from './queue.ts';
+import { Reputation } from './reputation.ts';
+import { type Seating, unreserve } from './seating.ts';
+import { occupancy, type PoolStats } from './stats.ts';
 import type { Thread } from './thread.ts';
 import { Threads } from './threads.ts';
+import { WarmUp } from './warm-up.ts';
 
 export interface PoolOptions {
-  /** Evaluations that may occupy a thread at once. */
+  /** Threads, and so evaluations that may occupy one at once. */
   readonly concurrency: number;
-  /** Threads kept beyond that, so that the place of an ended one is taken at once. */
-  readonly spareThreads: number;
   readonly maxQueueLength: number;
   readonly limits: GuestLimits;
   readonly instances: InstanceMode;
@@ -26,36 +27,27 @@ export interface PoolOptions {
 }
 
 const LIMIT_REACHED = 'its policy has just run into its time limit, and there is no time for another try';
-
-/** Why a thread comes to its end. */
-interface ThreadEnd {
-  readonly reason: 'deadline' | 'crash';
-  readonly guilty: Attempt | undefined;
-  readonly error?: Error;
-}
+const SHED = 'others, whose answers admissions wait for, go before it';
+const TOO_LATE = 'its turn did not come in time';
 
 /**
  * Decides who runs where. An evaluation is seated on a thread that nobody occupies, or waits. While its guest waits for the host
- * the thread is free for others; should one of those never let go, the thread is ended at the deadline and everyone else on it
- * starts over elsewhere: evaluations are pure, so nobody can tell. Two rules keep that bounded: who was hurt twice gets a thread
- * of its own, and so does a policy that was caught looping.
+ * the thread is free for others. Whoever holds a thread for long gives way to others once, and has its policy's share only.
  */
 export class EvaluationPool {
   readonly #options: PoolOptions;
   readonly #queue = new EvaluationQueue();
   readonly #flights = new Flights();
-  readonly #suspects = new Suspects();
+  readonly #reputation = new Reputation();
   readonly #overload: OverloadGuard;
   readonly #desk: HostDesk;
-  readonly #counts = { timeouts: 0, threadsReplaced: 0, runAgain: 0 };
-  readonly #verdicts: Verdicts = {
-    expired: (attempt) => this.#expire(attempt),
-    overran: (attempt) => this.#end(attempt.thread, { reason: 'deadline', guilty: attempt }),
-    stuck: (attempt) => this.#move(attempt),
-  };
+  readonly #endings: Endings;
+  readonly #dispatcher: Dispatcher;
+  readonly #warmUp: WarmUp;
+  readonly #counts = { timeouts: 0, stopped: 0, preempted: 0, threadsReplaced: 0, runAgain: 0 };
   readonly #ends: FlightEnds = {
     aborted: (flight) => this.#abort(flight),
-    late: (flight) => this.#refuse([flight], 'its turn did not come in time'),
+    late: (flight) => this.#refuse([flight], TOO_LATE),
   };
   #threads: Threads | undefined;
   #lastEvaluationId = 0;
@@ -63,49 +55,69 @@ export class EvaluationPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#overload = new OverloadGuard(options);
+    this.#overload = new OverloadGuard({ ...options, reputation: this.#reputation });
+    this.#endings = this.#makeEndings();
+    this.#dispatcher = new Dispatcher({
+      ...options,
+      queue: this.#queue,
+      reputation: this.#reputation,
+      threads: () => this.#allThreads(),
+      seat: (seating) => this.#seat(seating),
+      preempt: (attempt) => this.#endings.preempt(attempt),
+    });
+    this.#warmUp = new WarmUp({
+      nowMs: options.nowMs,
+      run: (work, thread) => this.#start(this.#flights.open(work, options.nowMs(), { warms: thread }), 'warming'),
+    });
     this.#desk = new HostDesk({
       maxHostCallBytes: options.limits.maxHostCallBytes,
       nowMs: options.nowMs,
       reply: (attempt, reply) => {
         const transfer = reply.kind === 'answer' ? [reply.bytes.buffer] : [];
         attempt.thread.post({ ...reply, evaluationId: attempt.evaluationId }, transfer);
-        watchThread(attempt.thread, this.#verdicts);
+        watchThread(attempt.thread, this.#endings.verdicts);
       },
     });
   }
 
   get stats(): PoolStats {
-    const threads = this.#allThreads();
-    return {
-      threads: threads.length,
-      queued: this.#queue.size,
-      running: count(threads, (thread) => thread.running),
-      suspended: count(threads, (thread) => thread.suspended),
-      ...this.#counts,
-      overloads: this.#overload.refusals,
-    };
+    const { refusals: overloads } = this.#overload;
+    return { ...occupancy(this.#allThreads()), queued: this.#queue.size, ...this.#counts, overloads };
   }
 
   /** @throws EvaluationError `overloaded`, `aborted`, `closed`, `threads-failed` */
   async run(work: Work, options: RunOptions = {}): Promise<WorkOutcome> {
     if (this.#closed) throw closedError();
     if (options.signal?.aborted === true) throw abortedError();
-    if (work.timeoutMs !== undefined && work.timeoutMs <= 0) return { kind: 'timed-out', begun: false };
-    this.#overload.admit(this.#queue.size, this.#allThreads(), options.deadlineMs);
-    const flight = this.#flights.open(work, this.#options.nowMs(), options);
-    this.#flights.follow(flight, options, this.#ends);
-    this.#queue.add(flight, this.#suspects.has(work.policyId) ? 'alone' : 'ordinary');
-    this.#pump();
-    if (flight.attempt === undefined) {
-      publish('queued', { policyId: work.policyId, operation: work.operation, ahead: this.#queue.size - 1 });
-    }
-    return flight.answer.promise;
+    const { policyId, operation, timeoutMs = Infinity } = work;
+    if (timeoutMs <= 0) return { kind: 'timed-out', begun: false };
+    const { deadlineMs, isSheddable = false } = options;
+    const patienceMs = deadlineMs ?? usualPatienceMs(work);
+    this.#admit({ policyId, deadlineMs: patienceMs, isSheddable });
+    const flight = this.#flights.open(work, this.#options.nowMs(), { deadlineMs, patienceMs, isSheddable });
+    this.#flights.follow(flight, options.signal, this.#ends);
+    const answer = this.#start(flight, this.#reputation.isSuspect(policyId) ? 'alone' : 'ordinary');
+    if (flight.attempt === undefined) publish('queued', { policyId, operation, ahead: this.#queue.size - 1 });
+    return answer;
+  }
+
+  /** Runs some work on every thread, and on every thread that takes the place of another before others may have it. */
+  async warm(policyId: string, works: readonly Work[]): Promise<void> {
+    if (this.#closed) throw closedError();
+    this.#threads ??= this.#startThreads();
+    await this.#threads.complete;
+    await this.#warmUp.everywhere(policyId, works, this.#allThreads());
+  }
+
+  /** How a module's evaluations come to their image, as far as the threads know. */
+  async instances(moduleKey: string): Promise<InstanceReport | undefined> {
+    return this.#threads?.instances(moduleKey);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#dispatcher[Symbol.dispose]();
     for (const flight of this.#flights.all()) {
       if (flight.attempt !== undefined) leave(flight.attempt);
       this.#flights.reject(flight, closedError());
@@ -114,33 +126,72 @@ export class EvaluationPool {
     await this.#threads?.close();
   }
 
-  #allThreads(): Thread[] {
-    return [...(this.#threads?.all() ?? [])];
+  #makeEndings(): Endings {
+    return new Endings({
+      reputation: this.#reputation,
+      counts: this.#counts,
+      nowMs: this.#options.nowMs,
+      settle: (attempt, outcome) => this.#settle(attempt, outcome),
+      runAgain: (flight, line) => this.#runAgain(flight, line),
+      onSuspect: (policyId, reason) => this.#onSuspect(policyId, reason),
+      replaceThread: (thread, error) => this.#replaceThread(thread, error),
+      pump: () => this.#pump(),
+    });
   }
 
-  /** Seats as many as there is room for. */
+  #allThreads(): readonly Thread[] {
+    return this.#threads?.all() ?? [];
+  }
+
+  /** Lets nobody in who would only wait; sheds others first where that helps. */
+  #admit(newcomer: Newcomer): void {
+    for (;;) {
+      const shed = this.#overload.admit(newcomer, this.#queue, this.#allThreads());
+      if (shed === undefined) return;
+      this.#drop(shed, () => this.#overload.refusal(SHED));
+    }
+  }
+
+  #start(flight: Flight, line: Line): Promise<WorkOutcome> {
+    this.#queue.add(flight, line);
+    this.#pump();
+    if (flight.attempt === undefined) this.#flights.boundWait(flight, this.#options.nowMs(), this.#ends);
+    return flight.answer.promise;
+  }
+
   #pump(): void {
     if (this.#queue.size === 0 || this.#closed) return;
     this.#threads ??= this.#startThreads();
-    for (;;) {
-      const seating = nextSeating(this.#queue, this.#allThreads(), this.#options.concurrency);
-      if (seating === undefined) return;
-      this.#seat(seating, this.#threads);
-    }
+    this.#dispatcher.dispatch();
   }
 
   #startThreads(): Threads {
     return new Threads({
-      count: this.#options.concurrency + this.#options.spareThreads,
+      count: this.#options.concurrency,
       limits: this.#options.limits,
       instances: this.#options.instances,
-      onReady: () => this.#pump(),
-      onMessage: (thread, message) => this.#onMessage(thread, message),
+      onOpen: (thread, isReplacement) => this.#onOpen(thread, isReplacement),
+      onMessage: (thread, message) => {
+        this.#receive(thread, message);
+        this.#pump();
+      },
       onExhausted: (error) => this.#onExhausted(error),
     });
   }
 
-  #seat({ flight, thread }: Seating, threads: Threads): void {
+  /** A thread that took the place of another is warmed first, unless there is no other to serve those who wait. */
+  #onOpen(thread: Thread, isReplacement: boolean): void {
+    if (isReplacement && this.#allThreads().some((each) => each !== thread && !each.isWarming)) {
+      thread.isWarming = true;
+      void this.#warmUp.thread(thread).then(() => {
+        thread.isWarming = false;
+        this.#pump();
+      });
+    }
+    this.#pump();
+  }
+
+  #seat({ flight, thread }: Seating): void {
     this.#queue.remove(flight);
     clearTimeout(flight.queueTimer);
     const attempt = newAttempt(flight, thread, ++this.#lastEvaluationId, this.#options.nowMs());
@@ -148,31 +199,30 @@ export class EvaluationPool {
     flight.attempts++;
     thread.add(attempt);
     const { policyId, operation } = flight.work;
-    publish('started', { policyId, operation, threadId: thread.id, attempt: flight.attempts });
-    armDeadline(attempt, this.#verdicts);
-    void threads.run(attempt).then(
+    if (flight.warms === undefined) {
+      publish('started', { policyId, operation, threadId: thread.id, attempt: flight.attempts });
+    }
+    armDeadline(attempt, this.#endings.verdicts);
+    void this.#threads?.run(attempt).then(
       (outcome) => this.#onOutcome(attempt, outcome),
-      (error: unknown) => this.#onThreadLost(attempt, error),
+      (error: unknown) => {
+        if (!thread.isDead && !this.#closed) this.#endings.threadLost(attempt, error);
+      },
     );
   }
 
   #onOutcome(attempt: Attempt, outcome: EvaluateOutcome): void {
-    const { thread, flight } = attempt;
+    const { thread, flight, stop } = attempt;
     if (thread.isDead) return;
     // An outcome comes by a way of its own and overtakes what was said before it.
     for (const message of thread.unheard()) this.#receive(thread, message);
     leave(attempt);
     if (outcome.kind === 'not-prepared') thread.modules.delete(flight.work.moduleKey);
-    if (!attempt.abandoned && outcome.kind !== 'abandoned') {
-      this.#overload.observe(attempt);
-      this.#suspects.behaved(flight.work.policyId);
+    if (stop !== undefined) this.#endings.gone(attempt, stop);
+    else if (outcome.kind !== 'abandoned' && outcome.kind !== 'stopped') {
+      this.#reputation.behaved(flight.work.policyId, this.#overload.elapsedMs(attempt));
       this.#settle(attempt, outcome);
     }
-    this.#pump();
-  }
-
-  #onMessage(thread: Thread, message: MessageToHost): void {
-    this.#receive(thread, message);
     this.#pump();
   }
 
@@ -180,15 +230,7 @@ export class EvaluationPool {
     const attempt = thread.find(message.evaluationId);
     if (attempt === undefined) return;
     this.#desk.receive(attempt, message);
-    if (attempt.waitingSinceMs !== undefined && attempt.flight.settled) this.#abandon(attempt);
-  }
-
-  #onThreadLost(attempt: Attempt, cause: unknown): void {
-    const { thread, flight } = attempt;
-    if (thread.isDead || this.#closed) return;
-    // Where nobody else was, nobody else can have done it.
-    const guilty = thread.reservedFor === flight ? attempt : thread.occupant();
-    this.#end(thread, { reason: 'crash', guilty, error: cause instanceof Error ? cause : new Error(String(cause)) });
+    if (message.kind !== 'log' && attempt.stop !== undefined) this.#endings.giveUp(attempt);
   }
 
   #onExhausted(error: Error): void {
@@ -198,82 +240,36 @@ export class EvaluationPool {
     }
   }
 
-  /** Ends a thread because of one guest on it, or finds it ended; everybody else on it starts over. */
-  #end(thread: Thread, end: ThreadEnd): void {
+  #replaceThread(thread: Thread, error: Error | undefined): void {
     for (const message of thread.unheard()) if (message.kind === 'log') this.#receive(thread, message);
-    const { reason, guilty, error } = end;
-    const attempts = thread.attempts();
-    const innocents = attempts.filter((each) => each !== guilty && !each.abandoned && !each.flight.settled);
-    for (const attempt of attempts) leave(attempt);
+    for (const flight of this.#queue.warming()) if (flight.warms === thread) this.#drop(flight, closedError);
     this.#threads?.replace(thread, error);
-    this.#counts.threadsReplaced++;
-    const policyId = guilty?.flight.work.policyId;
-    publish('thread-replaced', { threadId: thread.id, policyId, reason, runAgain: innocents.length });
-    const hopeless = guilty === undefined ? [] : this.#convict(guilty, end);
-    for (const innocent of innocents) this.#runAgain(innocent.flight);
-    this.#refuse(hopeless, LIMIT_REACHED);
   }
 
-  /** Deals with a guest that cost a thread; returns who waits for the same policy in vain. */
-  #convict(guilty: Attempt, { reason, error }: ThreadEnd): Flight[] {
-    const { policyId } = guilty.flight.work;
-    this.#suspects.caught(policyId);
+  #onSuspect(policyId: string, reason: ThreadEndReason): void {
     const waiting = this.#queue.separate(policyId);
-    // Its caller has been told already.
-    if (guilty.abandoned) return [];
-    if (reason === 'crash') {
-      this.#settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
-      return [];
-    }
-    this.#timeOut(guilty, true);
-    return waiting.filter((flight) => this.#overload.isHopeless(flight));
+    if (reason === 'deadline')
+      this.#refuse(
+        waiting.filter((flight) => this.#overload.isHopeless(flight)),
+        LIMIT_REACHED,
+      );
   }
 
-  /** A guest whose time passed while it waited for the host. */
-  #expire(attempt: Attempt): void {
-    if (!this.#abandon(attempt)) return;
-    this.#timeOut(attempt, false);
-    this.#pump();
-  }
-
-  #timeOut(attempt: Attempt, occupiedThread: boolean): void {
-    const { policyId, operation } = attempt.flight.work;
-    this.#counts.timeouts++;
-    publish('timed-out', { policyId, operation, occupiedThread });
-    this.#settle(attempt, { kind: 'timed-out', begun: attempt.thread.turns.hasBegun(attempt.seat) });
-  }
-
-  /** Moves an evaluation that another guest holds up to a thread that moves on. */
-  #move(attempt: Attempt): void {
-    if (!this.#abandon(attempt)) return;
-    this.#runAgain(attempt.flight);
-    this.#pump();
-  }
-
-  #runAgain(flight: Flight): void {
+  #runAgain(flight: Flight, line: Line): void {
     flight.attempt = undefined;
     if (flight.settled) return;
-    this.#counts.runAgain++;
-    const alone = flight.attempts > 1 || this.#suspects.has(flight.work.policyId);
-    this.#queue.add(flight, alone ? 'alone' : 'again');
-  }
-
-  /** Gives up an attempt that waits; `false` = its guest is on the thread this very moment. */
-  #abandon(attempt: Attempt): boolean {
-    const { thread, seat, evaluationId } = attempt;
-    if (!thread.turns.abandon(seat)) return false;
-    quieten(attempt);
-    attempt.abandoned = true;
-    attempt.waitingSinceMs = undefined;
-    thread.post({ kind: 'abandon', evaluationId });
-    armUnwinding(attempt, () => this.#end(thread, { reason: 'deadline', guilty: attempt }));
-    return true;
+    if (flight.warms !== undefined) {
+      this.#flights.resolve(flight, { kind: 'crashed', message: 'its thread was replaced' });
+      return;
+    }
+    this.#queue.add(flight, line);
+    this.#flights.boundWait(flight, this.#options.nowMs(), this.#ends);
   }
 
   /** The caller has gone. Whoever is on a thread keeps its place until the guest is gone too. */
   #abort(flight: Flight): void {
     if (!this.#drop(flight, abortedError)) {
-      if (flight.attempt !== undefined) this.#abandon(flight.attempt);
+      if (flight.attempt !== undefined) this.#endings.desert(flight.attempt);
       this.#flights.reject(flight, abortedError());
     }
     this.#pump();
@@ -289,13 +285,16 @@ export class EvaluationPool {
 
   #refuse(flights: readonly Flight[], why: string): void {
     for (const flight of flights) this.#drop(flight, () => this.#overload.refusal(why));
-    this.#pump();
+    if (flights.length > 0) this.#pump();
   }
 
   #settle(attempt: Attempt, outcome: WorkOutcome): void {
-    const { policyId, operation } = attempt.flight.work;
-    const durationMs = this.#options.nowMs() - attempt.seatedAtMs;
-    publish('finished', { policyId, operation, outcome: outcome.kind, durationMs, waitedMs: attempt.waitedMs });
+    const { waitedMs, seatedAtMs, flight } = attempt;
+    const { policyId, operation } = flight.work;
+    const durationMs = this.#options.nowMs() - seatedAtMs;
+    if (flight.warms === undefined) {
+      publish('finished', { policyId, operation, outcome: outcome.kind, durationMs, waitedMs });
+    }
     this.#flights.resolve(attempt.flight, outcome);
   }
 }

@@ -1,5 +1,7 @@
-import type { Flight } from './flight.ts';
+import { isHeavilyHeld } from './fairness.ts';
+import { canBeStopped, type Flight } from './flight.ts';
 import type { EvaluationQueue } from './queue.ts';
+import type { Reputation } from './reputation.ts';
 import type { Thread } from './thread.ts';
 
 /** Who goes where next. */
@@ -8,23 +10,40 @@ export interface Seating {
   readonly thread: Thread;
 }
 
+export interface SeatingRules {
+  readonly concurrency: number;
+  readonly reputation: Reputation;
+  readonly nowMs: number;
+}
+
+/** On a single thread those who gave way must not wait for ever. */
+const PATIENCE_MS = 250;
+
 /**
- * Picks the next flight that can be seated, the oldest first. A flight that needs a thread to itself and finds none keeps one
- * thread from filling up again, and meanwhile holds nobody else up.
+ * Picks the next flight that can be seated. A flight that needs a thread to itself and finds none keeps one thread from filling
+ * up again, and meanwhile holds nobody else up. Those who are long never take the last thread while somebody else waits.
  */
 export function nextSeating(
   queue: EvaluationQueue,
   threads: readonly Thread[],
-  concurrency: number,
+  rules: SeatingRules,
 ): Seating | undefined {
-  if (threads.filter((thread) => thread.runnable > 0).length >= concurrency) return undefined;
-  const shared = queue.nextShared();
-  const alone = queue.nextAlone();
-  const inTurn =
-    alone !== undefined && (shared === undefined || alone.queuedAtMs <= shared.queuedAtMs)
-      ? [() => seatAlone(alone, threads, concurrency), () => seatShared(shared, threads)]
-      : [() => seatShared(shared, threads), () => seatAlone(alone, threads, concurrency)];
-  return inTurn[0]?.() ?? inTurn[1]?.();
+  if (queue.size === 0) return undefined;
+  const seating = seatWarming(queue);
+  if (seating !== undefined) return seating;
+  const open = threads.filter((thread) => !thread.isWarming);
+  const waiting = queue.shared((policyId) => runningOf(policyId, open));
+  const quick = waiting.find(({ work }) => !rules.reputation.isSlow(work.policyId));
+  const isLastThread = quick !== undefined && open.filter((each) => !isHeavilyHeld(each, rules.reputation)).length <= 1;
+  const shared = isLastThread ? quick : waiting[0];
+  const alone = nextAlone(queue, open, rules);
+  const mayBeAlone =
+    alone !== undefined && (!isLastThread || (rules.concurrency === 1 && rules.nowMs - alone.queuedAtMs > PATIENCE_MS));
+  if (!mayBeAlone) return seatShared(shared, open);
+  if (shared !== undefined && shared.queuedAtMs < alone.queuedAtMs) {
+    return seatShared(shared, open) ?? seatAlone(alone, open, rules);
+  }
+  return seatAlone(alone, open, rules) ?? seatShared(shared, open);
 }
 
 /** Gives back what was kept free for a flight. */
@@ -37,27 +56,64 @@ export function count(threads: readonly Thread[], each: (thread: Thread) => numb
   return threads.reduce((total, thread) => total + each(thread), 0);
 }
 
+function seatWarming(queue: EvaluationQueue): Seating | undefined {
+  for (const flight of queue.warming()) {
+    const { warms: thread } = flight;
+    if (thread?.hasRoom === true && thread.reservedFor === undefined) return { flight, thread };
+  }
+  return undefined;
+}
+
 function seatShared(flight: Flight | undefined, threads: readonly Thread[]): Seating | undefined {
   if (flight === undefined) return undefined;
   const thread = emptiest(threads.filter((each) => each.hasRoom && each.reservedFor === undefined));
   return thread && { flight, thread };
 }
 
-function seatAlone(flight: Flight | undefined, threads: readonly Thread[], concurrency: number): Seating | undefined {
-  if (flight === undefined) return undefined;
-  // One place always stays for those who share, or two looping guests would hold up everybody on a machine with two cores.
-  const alone = threads.filter((each) => each.reservedFor?.attempt?.thread === each);
-  if (alone.length >= Math.max(1, concurrency - 1)) return undefined;
+/**
+ * Whoever has a thread kept free for it goes first, then those in good standing. A suspect policy has one thread at a time, not
+ * all that may be had alone.
+ */
+function nextAlone(
+  queue: EvaluationQueue,
+  threads: readonly Thread[],
+  { reputation }: SeatingRules,
+): Flight | undefined {
+  const expected = threads.find((thread) => thread.reservedFor !== undefined && !isSeatedAlone(thread));
+  if (expected !== undefined) return expected.reservedFor;
+  let suspect: Flight | undefined;
+  for (const flight of queue.alone()) {
+    const { policyId } = flight.work;
+    if (!reputation.isSuspect(policyId)) return flight;
+    if (!threads.some((thread) => thread.reservedFor?.work.policyId === policyId)) suspect ??= flight;
+  }
+  return suspect;
+}
+
+function seatAlone(flight: Flight, threads: readonly Thread[], { concurrency }: SeatingRules): Seating | undefined {
+  // With one thread there is nothing to keep apart, except what may take the thread down with it.
+  if (concurrency === 1 && canBeStopped(flight.work.compiled)) return seatShared(flight, threads);
   const open = threads.filter((each) => each.reservedFor === undefined || each.reservedFor === flight);
+  const own = open.find((each) => each.reservedFor === flight);
+  // One thread always stays for those who share, or two looping guests would hold up everybody on a machine with two cores.
+  if (own === undefined && threads.length - open.length >= Math.max(1, concurrency - 1)) return undefined;
   const thread = emptiest(open);
   if (thread === undefined) return undefined;
   if (thread.size > 0) {
-    if (!open.some((each) => each.reservedFor === flight)) thread.reservedFor = flight;
+    if (own === undefined) thread.reservedFor = flight;
     return undefined;
   }
   unreserve(flight, threads);
   thread.reservedFor = flight;
   return { flight, thread };
+}
+
+function isSeatedAlone(thread: Thread): boolean {
+  return thread.reservedFor?.attempt?.thread === thread;
+}
+
+function runningOf(policyId: string, threads: readonly Thread[]): number {
+  return count(threads, (thread) => thread.runningOf(policyId));
 }
 
 function emptiest(threads: readonly Thread[]): Thread | undefined {

@@ -12,6 +12,8 @@ export class Thread {
   readonly modules = new Set<string>();
   /** Aborted, it ends the thread and every evaluation on it. */
   readonly kill = new AbortController();
+  /** Not open yet to anybody but those who warm it. */
+  isWarming = false;
   /** The flight that has, or waits to have, the whole thread to itself. */
   reservedFor: Flight | undefined;
   /** Looks after those who wait for a thread that does not move on. */
@@ -28,7 +30,7 @@ export class Thread {
     return this.kill.signal.aborted;
   }
 
-  /** Evaluations seated here, given-up ones included. */
+  /** Evaluations seated here, those told to stop included. */
   get size(): number {
     return this.#attempts.size;
   }
@@ -40,11 +42,26 @@ export class Thread {
     return count;
   }
 
-  /** Those of them that were not given up. */
+  /** Those of them that were not told to stop. */
   get running(): number {
     let count = 0;
-    for (const attempt of this.#attempts.values()) if (isRunnable(attempt) && !attempt.abandoned) count++;
+    for (const attempt of this.#attempts.values()) if (isRunnable(attempt) && attempt.stop === undefined) count++;
     return count;
+  }
+
+  /** Those of them that belong to one policy. */
+  runningOf(policyId: string): number {
+    let count = 0;
+    for (const attempt of this.#attempts.values()) {
+      if (isRunnable(attempt) && attempt.stop === undefined && attempt.flight.work.policyId === policyId) count++;
+    }
+    return count;
+  }
+
+  /** Whether somebody on it was told to stop: it will be free in a moment. */
+  get isStopping(): boolean {
+    for (const attempt of this.#attempts.values()) if (attempt.stop !== undefined) return true;
+    return false;
   }
 
   get suspended(): number {

@@ -1,8 +1,8 @@
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina, type PiscinaTask, queueOptionsSymbol } from 'piscina';
-import type { GuestLimits, InstanceMode } from '../runtimes/runtime.ts';
+import type { GuestLimits, InstanceMode, InstanceReport } from '../runtimes/runtime.ts';
 import type { Attempt } from './flight.ts';
-import type { EvaluateOutcome, EvaluateTask, MessageToHost, ThreadTask } from './messages.ts';
+import type { EvaluateOutcome, EvaluateTask, MessageToHost, TaskResult, ThreadTask } from './messages.ts';
 import { SEATS_PER_THREAD } from './turns.ts';
 import { Thread } from './thread.ts';
 
@@ -12,7 +12,8 @@ export interface ThreadsOptions {
   readonly count: number;
   readonly limits: GuestLimits;
   readonly instances: InstanceMode;
-  readonly onReady: () => void;
+  /** A thread can be given work; `isReplacement` = it takes the place of one that came to its end. */
+  readonly onOpen: (thread: Thread, isReplacement: boolean) => void;
   readonly onMessage: (thread: Thread, message: MessageToHost) => void;
   /** No thread is left and none will come. */
   readonly onExhausted: (error: Error) => void;
@@ -23,9 +24,11 @@ export interface ThreadsOptions {
  * goes to is decided by the caller, who alone knows which guests are suspended.
  */
 export class Threads {
-  readonly #piscina: Piscina<ThreadTask, EvaluateOutcome>;
+  readonly #piscina: Piscina<ThreadTask, TaskResult>;
   readonly #options: ThreadsOptions;
   readonly #threads = new Map<number, Thread>();
+  readonly #complete = Promise.withResolvers<void>();
+  #opened = 0;
   #closed = false;
 
   constructor(options: ThreadsOptions) {
@@ -47,12 +50,13 @@ export class Threads {
     this.#piscina.on('error', (error: Error) => this.#reportLoss(error));
   }
 
-  get size(): number {
-    return this.#threads.size;
+  /** Resolves once as many threads as were asked for have been opened, or none will be any more. */
+  get complete(): Promise<void> {
+    return this.#complete.promise;
   }
 
-  all(): Iterable<Thread> {
-    return this.#threads.values();
+  all(): readonly Thread[] {
+    return [...this.#threads.values()];
   }
 
   /** Rejects when the thread comes to an end before the evaluation does. */
@@ -71,7 +75,15 @@ export class Threads {
       uid,
     };
     thread.modules.add(moduleKey);
-    return this.#piscina.run(addressed(task, thread.id), { signal: thread.kill.signal });
+    const result = await this.#piscina.run(addressed(task, thread.id), { signal: thread.kill.signal });
+    if (result === undefined || !isOutcome(result)) throw new TypeError('the thread answered something else');
+    return result;
+  }
+
+  /** How a module's evaluations come to their image: by a reset, if all threads that have the module say so. */
+  async instances(moduleKey: string): Promise<InstanceReport | undefined> {
+    const reports = await Promise.all([...this.#threads.values()].map((thread) => this.#report(thread, moduleKey)));
+    return reports.find((report) => report?.kind === 'fresh') ?? reports.find((report) => report !== undefined);
   }
 
   /** Ends a thread wherever it is; another one takes its place. */
@@ -85,12 +97,24 @@ export class Threads {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#complete.resolve();
     for (const thread of this.#threads.values()) {
       clearTimeout(thread.watch);
       thread.port.close();
     }
     this.#threads.clear();
     await this.#piscina.destroy();
+  }
+
+  async #report(thread: Thread, moduleKey: string): Promise<InstanceReport | undefined> {
+    const task: ThreadTask = { kind: 'report', moduleKey };
+    try {
+      const result = await this.#piscina.run(addressed(task, thread.id), { signal: thread.kill.signal });
+      return result === undefined || isOutcome(result) ? undefined : result;
+    } catch {
+      // It came to its end; another one takes its place.
+      return undefined;
+    }
   }
 
   async #open(threadId: number): Promise<void> {
@@ -119,12 +143,21 @@ export class Threads {
     port1.on('message', (message: MessageToHost) => this.#options.onMessage(thread, message));
     port1.unref();
     this.#threads.set(threadId, thread);
-    this.#options.onReady();
+    this.#opened++;
+    const { count, onOpen } = this.#options;
+    if (this.#opened === count) this.#complete.resolve();
+    onOpen(thread, this.#opened > count);
   }
 
   #reportLoss(error: Error): void {
-    if (!this.#closed && this.#piscina.threads.length === 0) this.#options.onExhausted(error);
+    if (this.#closed || this.#piscina.threads.length > 0) return;
+    this.#complete.resolve();
+    this.#options.onExhausted(error);
   }
+}
+
+function isOutcome(result: EvaluateOutcome | InstanceReport): result is EvaluateOutcome {
+  return result.kind !== 'reset' && result.kind !== 'fresh';
 }
 
 function addressOf(task: PiscinaTask): unknown {

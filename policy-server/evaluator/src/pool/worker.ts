@@ -1,9 +1,16 @@
 import { messageOf } from '@portcullis/protocol';
-import type { CompiledPolicy, Evaluation, GuestHost, Prepared, ThreadContext } from '../runtimes/runtime.ts';
+import type {
+  CompiledPolicy,
+  Evaluation,
+  GuestHost,
+  InstanceReport,
+  Prepared,
+  ThreadContext,
+} from '../runtimes/runtime.ts';
 import { runtimeFor } from '../runtimes/registry.ts';
 import { HostBridge } from './host-call.ts';
 import { interpretAnswer } from './interpretation.ts';
-import type { EvaluateOutcome, EvaluateTask, OpenTask, ThreadTask } from './messages.ts';
+import type { EvaluateOutcome, EvaluateTask, OpenTask, TaskResult, ThreadTask } from './messages.ts';
 import { Turns, monotonicMs } from './turns.ts';
 
 // The entry of a worker thread: piscina imports this file and calls `run` for every task.
@@ -20,10 +27,20 @@ let thread: OpenThread | undefined;
 const prepared = new Map<string, Promise<Prepared>>();
 
 /** Does what the main thread asks of this thread. */
-export async function run(task: ThreadTask): Promise<EvaluateOutcome | undefined> {
-  if (task.kind === 'evaluate') return evaluate(task, opened());
-  thread = open(task);
-  return undefined;
+export async function run(task: ThreadTask): Promise<TaskResult> {
+  switch (task.kind) {
+    case 'evaluate':
+      return evaluate(task, opened());
+    case 'report':
+      return report(task.moduleKey);
+    case 'open':
+      thread = open(task);
+      return undefined;
+  }
+}
+
+async function report(moduleKey: string): Promise<InstanceReport | undefined> {
+  return (await prepared.get(moduleKey))?.instances;
 }
 
 function open({ port, control, limits, instances }: OpenTask): OpenThread {
@@ -43,14 +60,23 @@ async function evaluate(task: EvaluateTask, { turns, context, bridge }: OpenThre
   } catch (error) {
     return { kind: 'not-prepared', message: messageOf(error) };
   }
-  if (!turns.start(task.seat, monotonicMs())) return { kind: 'abandoned' };
-  const guest = bridge.seat(task.evaluationId, task.seat);
+  const { evaluationId, seat } = task;
+  if (!turns.start(seat, evaluationId, monotonicMs())) return { kind: 'abandoned' };
+  const guest = bridge.seat(evaluationId, seat);
+  // A stop looks like a trap of the guest's own, or like an answer that came a moment before it: either means nothing.
+  const leave = (): EvaluateOutcome | undefined => {
+    guest.leave();
+    const isStopped = turns.finish(seat);
+    if (guest.givenUp) return { kind: 'abandoned' };
+    return isStopped ? { kind: 'stopped' } : undefined;
+  };
   try {
     const outcome = await evaluateOnce(task, ready, { host: guest.host, turns });
-    return guest.givenUp ? { kind: 'abandoned' } : outcome;
-  } finally {
-    guest.leave();
-    turns.finish(task.seat);
+    return leave() ?? outcome;
+  } catch (error) {
+    const cut = leave();
+    if (cut !== undefined) return cut;
+    throw error;
   }
 }
 

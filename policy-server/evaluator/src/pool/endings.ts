@@ -1,0 +1,184 @@
+import { publish } from '../events.ts';
+import { armLastResort, remainingMs, STOP_WITHIN_MS, type Verdicts } from './deadline.ts';
+import { givesWay, ranMs } from './fairness.ts';
+import {
+  type Attempt,
+  canBeStopped,
+  type Flight,
+  leave,
+  quieten,
+  type StopReason,
+  type WorkOutcome,
+} from './flight.ts';
+import type { Line } from './queue.ts';
+import type { Reputation } from './reputation.ts';
+import type { PoolCounts } from './stats.ts';
+import type { Thread } from './thread.ts';
+
+export interface EndingsOptions {
+  readonly reputation: Reputation;
+  readonly counts: PoolCounts;
+  readonly nowMs: () => number;
+  readonly settle: (attempt: Attempt, outcome: WorkOutcome) => void;
+  readonly runAgain: (flight: Flight, line: Line) => void;
+  /** A policy has become a suspect. */
+  readonly onSuspect: (policyId: string, reason: ThreadEndReason) => void;
+  readonly replaceThread: (thread: Thread, error: Error | undefined) => void;
+  /** There may be room for others. */
+  readonly pump: () => void;
+}
+
+export type ThreadEndReason = 'deadline' | 'crash';
+
+/** Why a thread comes to its end. */
+interface ThreadEnd {
+  readonly reason: ThreadEndReason;
+  readonly guilty: Attempt | undefined;
+  readonly error?: Error;
+}
+
+/**
+ * Ends evaluations before their guests come to an end by themselves. A guest on its thread is told to stop where it is, one that
+ * waits for the host is given up; either keeps its seat until it is really gone, while its caller is answered at once. One that
+ * does not go is ended together with its thread, as a last resort, and everybody else there starts over elsewhere: evaluations
+ * are pure, so nobody can tell.
+ */
+export class Endings {
+  readonly verdicts: Verdicts = {
+    timedOut: (attempt) => this.#timeOut(attempt),
+    heldUp: (attempt) => this.#move(attempt),
+    holdsUp: (attempt, waiter) => {
+      if (givesWay(attempt, waiter.flight, this.#options.reputation)) this.preempt(attempt);
+    },
+  };
+  readonly #options: EndingsOptions;
+
+  constructor(options: EndingsOptions) {
+    this.#options = options;
+  }
+
+  /** Stops a guest for the sake of another policy; it starts over later. */
+  preempt(attempt: Attempt): void {
+    const { flight, thread } = attempt;
+    if (!this.#stop(attempt, 'preempted')) return;
+    const { policyId, operation } = flight.work;
+    this.#options.counts.preempted++;
+    publish('preempted', { policyId, operation, threadId: thread.id, ranMs: ranMs(attempt) });
+  }
+
+  /** The caller has gone. */
+  desert(attempt: Attempt): void {
+    this.#stop(attempt, 'nobody-waits');
+  }
+
+  /** A guest that was told to stop has come to its end. */
+  gone(attempt: Attempt, { reason, raisedAtMs, onThread }: NonNullable<Attempt['stop']>): void {
+    const { reputation, counts, nowMs, runAgain } = this.#options;
+    const { flight, thread } = attempt;
+    const { policyId, operation } = flight.work;
+    if (onThread) {
+      counts.stopped++;
+      publish('stopped', { policyId, operation, threadId: thread.id, reason, tookMs: nowMs() - raisedAtMs });
+      if (reason !== 'deadline') reputation.outlasted(policyId, raisedAtMs - attempt.seatedAtMs - attempt.waitedMs);
+    }
+    if (reason !== 'preempted' || flight.settled) return;
+    flight.gaveWay = true;
+    runAgain(flight, 'alone');
+  }
+
+  /** A message that shows a guest that was told to stop waiting for the host instead. */
+  giveUp({ thread, seat, evaluationId }: Attempt): void {
+    if (thread.turns.abandon(seat)) thread.post({ kind: 'abandon', evaluationId });
+  }
+
+  /** A thread came to its end by itself while this evaluation was on it. */
+  threadLost(attempt: Attempt, cause: unknown): void {
+    const { thread, flight } = attempt;
+    // Where nobody else was, nobody else can have done it.
+    const guilty = thread.reservedFor === flight ? attempt : thread.occupant();
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.#endThread(thread, { reason: 'crash', guilty, error });
+  }
+
+  /** `false` = it was told before, for whatever reason. */
+  #stop(attempt: Attempt, reason: StopReason): boolean {
+    if (attempt.stop !== undefined) return false;
+    const { thread, seat, evaluationId, flight } = attempt;
+    const graceMs = canBeStopped(flight.work.compiled) ? 0 : Math.max(0, remainingMs(attempt));
+    const onThread = !thread.turns.abandon(seat);
+    quieten(attempt);
+    attempt.stop = { reason, raisedAtMs: this.#options.nowMs(), onThread };
+    attempt.waitingSinceMs = undefined;
+    if (onThread) thread.turns.stop(seat, evaluationId);
+    else thread.post({ kind: 'abandon', evaluationId });
+    // A guest that cannot be stopped has the time it was promised: its thread is not to be had for a closed connection.
+    armLastResort(attempt, (Number.isFinite(graceMs) ? graceMs : 0) + STOP_WITHIN_MS, () =>
+      this.#endThread(thread, { reason: 'deadline', guilty: attempt }),
+    );
+    return true;
+  }
+
+  #timeOut(attempt: Attempt): void {
+    if (!this.#stop(attempt, 'deadline')) return;
+    const { policyId, operation } = attempt.flight.work;
+    const { thread, seat, stop, flight } = attempt;
+    const { counts, settle, pump } = this.#options;
+    const begun = thread.turns.hasBegun(seat);
+    if (flight.warms === undefined) {
+      counts.timeouts++;
+      publish('timed-out', { policyId, operation, occupiedThread: stop?.onThread === true });
+    }
+    settle(attempt, { kind: 'timed-out', begun });
+    if (stop?.onThread === true) this.#convict(attempt, 'deadline');
+    pump();
+  }
+
+  /** Moves an evaluation that another guest holds up to a thread that moves on. */
+  #move(attempt: Attempt): void {
+    const { flight, thread, seat } = attempt;
+    // It may have had its turn by now.
+    if (!thread.turns.abandon(seat) || !this.#stop(attempt, 'held-up')) return;
+    this.#startOver(flight);
+    this.#options.pump();
+  }
+
+  #convict({ flight }: Attempt, reason: ThreadEndReason): void {
+    if (flight.warms !== undefined) return;
+    const { policyId } = flight.work;
+    this.#options.reputation.caught(policyId);
+    this.#options.onSuspect(policyId, reason);
+  }
+
+  /** Ends a thread because of one guest on it, or finds it ended; everybody else on it starts over. */
+  #endThread(thread: Thread, { reason, guilty, error }: ThreadEnd): void {
+    const { counts, replaceThread, settle, pump } = this.#options;
+    const attempts = thread.attempts();
+    const unfinished = attempts.filter(({ flight }) => !flight.settled);
+    for (const attempt of attempts) leave(attempt);
+    replaceThread(thread, error);
+    counts.threadsReplaced++;
+    const innocents = unfinished.filter((each) => isToStartOver(each, guilty));
+    const policyId = guilty?.flight.work.policyId;
+    publish('thread-replaced', { threadId: thread.id, policyId, reason, runAgain: innocents.length });
+    // Those that ran into their deadline were caught then.
+    if (guilty !== undefined && guilty.stop?.reason !== 'deadline') this.#convict(guilty, reason);
+    if (guilty !== undefined && guilty.stop === undefined) {
+      settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
+    }
+    for (const { flight } of innocents) this.#startOver(flight);
+    pump();
+  }
+
+  #startOver(flight: Flight): void {
+    const { counts, reputation, runAgain } = this.#options;
+    counts.runAgain++;
+    const alone = flight.attempts > 1 || reputation.isSuspect(flight.work.policyId);
+    runAgain(flight, alone ? 'alone' : 'again');
+  }
+}
+
+/** Who has not got its answer with this attempt, and is to blame for nothing; somebody that was moved waits elsewhere already. */
+function isToStartOver(attempt: Attempt, guilty: Attempt | undefined): boolean {
+  if (attempt.flight.attempt !== attempt) return false;
+  return attempt !== guilty || attempt.stop?.reason === 'preempted';
+}
