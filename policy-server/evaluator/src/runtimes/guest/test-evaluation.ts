@@ -26,7 +26,15 @@ export async function prepareForTest(
   bytes: Uint8Array,
   limits: Partial<GuestLimits> = {},
 ): Promise<Prepared> {
-  const thread = testThread(limits);
+  return prepareOn(testThread(limits), runtime, mode, bytes);
+}
+
+export async function prepareOn(
+  thread: ThreadContext,
+  runtime: Runtime,
+  mode: ExecutionMode,
+  bytes: Uint8Array,
+): Promise<Prepared> {
   const compiled = await runtime.compile(bytes, { mode, sha256: '0', ...thread, cacheDir: undefined });
   return runtime.prepare(structuredClone(compiled), thread);
 }

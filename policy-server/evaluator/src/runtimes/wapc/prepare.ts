@@ -1,6 +1,6 @@
 import { compileGuest, coreModule, corePlan, importsOf } from '../guest/compile.ts';
 import { ImagedInstances } from '../guest/imaged-instances.ts';
-import type { Runtime } from '../runtime.ts';
+import type { CompiledPolicy, Runtime, ThreadContext } from '../runtime.ts';
 import { NO_GUEST_CALL, NO_MEMORY } from './errors.ts';
 import { WapcEvaluation } from './evaluation.ts';
 import { WAPC_OFFER } from './imports.ts';
@@ -16,15 +16,7 @@ export const wapcRuntime: Runtime = {
   modes: ['kubewarden-wapc'],
   compile: (bytes, options) => compileGuest(bytes, options, { offer: WAPC_OFFER, exports: EXPORTS }),
   async prepare(compiled, thread) {
-    const module = coreModule(compiled);
-    const plan = corePlan(compiled);
-    const source: WapcModule = { module, plan, thread, imports: importsOf(module, plan) };
-    const instances = new ImagedInstances<WapcInstance>({
-      plan,
-      thread,
-      instantiate: (memoryPages) => new WapcInstance(source, memoryPages),
-      surprise: (instance) => instance.surprise,
-    });
+    const instances = wapcInstances(compiled, thread);
     return {
       get instances() {
         return instances.report;
@@ -33,3 +25,16 @@ export const wapcRuntime: Runtime = {
     };
   },
 };
+
+/** The instances of a policy on one thread. */
+export function wapcInstances(compiled: CompiledPolicy, thread: ThreadContext): ImagedInstances<WapcInstance> {
+  const module = coreModule(compiled);
+  const plan = corePlan(compiled);
+  const source: WapcModule = { module, plan, thread, imports: importsOf(module, plan) };
+  return new ImagedInstances<WapcInstance>({
+    plan,
+    thread,
+    instantiate: (memoryPages) => new WapcInstance(source, memoryPages),
+    surprise: (instance) => instance.surprise,
+  });
+}
