@@ -1,3 +1,4 @@
+import { isAbsolute, join } from 'node:path';
 import type { Log } from './output/log.ts';
 
 /** What a command may use of the world around it; made once, in `main.ts`. */
@@ -23,4 +24,10 @@ export interface Terminal {
 export interface CommandContext {
   readonly environment: Environment;
   readonly log: Log;
+}
+
+/** Where artefacts that are dear to make again are kept; the XDG rules ignore relative paths. */
+export function cacheFolder({ env, home }: Environment): string {
+  const configured = env['XDG_CACHE_HOME'] ?? '';
+  return join(isAbsolute(configured) ? configured : join(home, '.cache'), 'kubewarden', 'kwctl');
 }

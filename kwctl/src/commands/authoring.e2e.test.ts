@@ -192,6 +192,7 @@ test('inspect: the text layout, and what it refuses', async (t) => {
       `${key('policy type:')} kubernetes `,
       `${key('execution mode:')} kubewarden-wapc `,
       `${key('protocol version:')} 1 `,
+      `${key('instances:')} reset `,
       `${key('')}  `,
       `${key('Annotations')}  `,
       `${key('io.kubewarden.kwctl')} 1.36.0 `,

@@ -67,12 +67,12 @@ test('one broken policy never takes the others down', async (t) => {
       'FIX: a group with a broken member says so',
     );
     const table = formatPolicyTable(started.server.policies);
-    t.match(table, /^POLICY +MODE +RUNTIME +MODULE +SIZE +READY\n/);
-    t.match(table, /\ngood +protect +kubewarden-wapc +[0-9a-f]{12} +[\d.]+ [kM]B +yes\n/);
-    t.match(table, /\nmissing +monitor +– +– +– +no: bootstrap failure: missing: /);
+    t.match(table, /^POLICY +MODE +RUNTIME +MODULE +SIZE +INSTANCES +READY\n/);
+    t.match(table, /\ngood +protect +kubewarden-wapc +[0-9a-f]{12} +[\d.]+ [kM]B +reset +yes\n/);
+    t.match(table, /\nmissing +monitor +– +– +– +– +no: bootstrap failure: missing: /);
     t.match(
       table,
-      /\n {2}group\/good +protect +kubewarden-wapc +[0-9a-f]{12} +[\d.]+ [kM]B +no: its group cannot be served\n/,
+      /\n {2}group\/good +protect +kubewarden-wapc +[0-9a-f]{12} +[\d.]+ [kM]B +– +no: its group cannot be served\n/,
     );
   });
 });

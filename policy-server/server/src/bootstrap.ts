@@ -1,4 +1,4 @@
-import type { BrokenPolicy, GroupDefinition, PolicyDefinition, PolicyRun } from '@portcullis/evaluator';
+import type { BrokenPolicy, GroupDefinition, InstanceReport, PolicyDefinition, PolicyRun } from '@portcullis/evaluator';
 import { encodeJson } from '@portcullis/protocol';
 import type { GroupEntry, PoliciesEntry, PolicyEntry, PolicySource } from './config/policies/entry.ts';
 import type { LoadedPolicies } from './config/policies/load.ts';
@@ -11,6 +11,8 @@ export interface BootstrapOptions {
   readonly modules: ModuleCatalogue;
   /** Takes a policy into service; rejects when its settings are refused. */
   readonly register: (definition: PolicyDefinition | GroupDefinition | BrokenPolicy) => Promise<void>;
+  /** Makes every thread ready for a policy in service; tells how its evaluations come to their first state. */
+  readonly warm: (policy: PolicyRun) => Promise<InstanceReport>;
   readonly policyTimeoutMs: number | undefined;
   readonly continueOnErrors: boolean;
   readonly log: Log;
@@ -90,7 +92,16 @@ async function serve(entry: PoliciesEntry, options: BootstrapOptions): Promise<S
           runs.filter((run) => 'module' in run),
           options,
         );
-  return { rows: rowsOf(entry, runs, failure), failure };
+  const reports = failure === undefined ? await warm(runs, options) : [];
+  return { rows: rowsOf(entry, { runs, failure, reports }), failure };
+}
+
+/** Before the server is ready: the first request to a policy should find it as fast as the hundredth. */
+function warm(
+  runs: readonly (PolicyRun | Unprepared)[],
+  options: BootstrapOptions,
+): Promise<readonly (InstanceReport | undefined)[]> {
+  return Promise.all(runs.map(async (run) => ('module' in run ? options.warm(run) : undefined)));
 }
 
 /** A module that could not be had; the text names the policy. */
@@ -147,11 +158,15 @@ function groupDefinition(entry: GroupEntry, runs: readonly PolicyRun[]): GroupDe
   return { kind: 'group', id, members, expression, message, mode };
 }
 
-function rowsOf(
-  entry: PoliciesEntry,
-  runs: readonly (PolicyRun | Unprepared)[],
-  failure: Failure | undefined,
-): readonly PolicyTableRow[] {
+/** What came of the policies of one entry, each in its order. */
+interface EntryState {
+  readonly runs: readonly (PolicyRun | Unprepared)[];
+  readonly failure: Failure | undefined;
+  /** Of policies in service. */
+  readonly reports: readonly (InstanceReport | undefined)[];
+}
+
+function rowsOf(entry: PoliciesEntry, { runs, failure, reports }: EntryState): readonly PolicyTableRow[] {
   const rowOf = (source: PolicySource, index: number): PolicyTableRow => {
     const run = runs[index];
     const module = run !== undefined && 'module' in run ? run.module : undefined;
@@ -163,11 +178,12 @@ function rowsOf(
       executionMode: module?.mode,
       sha256: module?.sha256,
       sizeBytes: module?.sizeBytes,
+      instances: reports[index],
       problem: entry.kind === 'policy' ? failure?.message : (own ?? (failure && 'its group cannot be served')),
     };
   };
   if (entry.kind === 'policy') return [rowOf(entry.source, 0)];
-  const blank = { executionMode: undefined, sha256: undefined, sizeBytes: undefined };
+  const blank = { executionMode: undefined, sha256: undefined, sizeBytes: undefined, instances: undefined };
   const group: PolicyTableRow = { id: entry.id, kind: 'group', mode: entry.mode, ...blank, problem: failure?.message };
   return [group, ...[...entry.members.values()].map(rowOf)];
 }

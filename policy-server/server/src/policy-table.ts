@@ -1,3 +1,4 @@
+import type { InstanceReport } from '@portcullis/evaluator';
 import type { ExecutionMode } from '@portcullis/protocol';
 
 /** One line of the start table: a policy, a group, or a member of a group. */
@@ -9,11 +10,13 @@ export interface PolicyTableRow {
   /** sha256 of the module, lower-case hex. */
   readonly sha256: string | undefined;
   readonly sizeBytes: number | undefined;
+  /** How its evaluations come to their first state. */
+  readonly instances: InstanceReport | undefined;
   /** Why it cannot be served; absent = ready. */
   readonly problem: string | undefined;
 }
 
-const HEAD = ['POLICY', 'MODE', 'RUNTIME', 'MODULE', 'SIZE', 'READY'] as const;
+const HEAD = ['POLICY', 'MODE', 'RUNTIME', 'MODULE', 'SIZE', 'INSTANCES', 'READY'] as const;
 const SHORT_DIGEST = 12;
 
 /** The table for people: what is served, from which module, and what is not and why. */
@@ -31,8 +34,13 @@ function cellsOf(row: PolicyTableRow): readonly string[] {
     row.kind === 'group' ? 'group' : (row.executionMode ?? '–'),
     row.sha256?.slice(0, SHORT_DIGEST) ?? '–',
     row.sizeBytes === undefined ? '–' : formatSize(row.sizeBytes),
+    row.instances === undefined ? '–' : formatInstances(row.instances),
     row.problem === undefined ? 'yes' : `no: ${row.problem.replaceAll(/\s+/g, ' ')}`,
   ];
+}
+
+function formatInstances(report: InstanceReport): string {
+  return report.kind === 'reset' ? 'reset' : `fresh: ${report.reason.replaceAll(/\s+/g, ' ')}`;
 }
 
 /** `0.4 kB`, `1.6 MB`: decimal units, as registries show them. */

@@ -90,6 +90,7 @@ function announce(config: ServerConfig, log: Log): void {
 function startEvaluator(config: ServerConfig, log: Log): Evaluator {
   return createEvaluator({
     workers: config.workers,
+    instances: config.instances,
     hostCalls: createCapabilities({
       handlers: { DNSLookupHost: createDnsHandler() },
       log: createPolicyLog(log),
@@ -115,7 +116,14 @@ async function loadEnvironment(
   });
   const register = environment.register.bind(environment);
   const { policyTimeoutMs, continueOnErrors } = config;
-  const policies = await bootstrap(config.policies, { modules, register, policyTimeoutMs, continueOnErrors, log });
+  const policies = await bootstrap(config.policies, {
+    modules,
+    register,
+    warm: (policy) => evaluator.warm(policy),
+    policyTimeoutMs,
+    continueOnErrors,
+    log,
+  });
   return { environment, policies };
 }
 

@@ -10,7 +10,7 @@ export async function detectProtocolVersion(bytes: Uint8Array): Promise<'v1'> {
   const hostCalls = async (): Promise<never> => {
     throw new Error('a policy that is being annotated has no host to ask');
   };
-  await using evaluator = createEvaluator({ workers: 1, hostCalls });
+  await using evaluator = createEvaluator({ workers: 1, instances: 'fresh', hostCalls });
   try {
     return await evaluator.protocolVersion(await evaluator.prepare(bytes, 'kubewarden-wapc'));
   } catch (error) {

@@ -9,12 +9,19 @@ const USAGE = `${PREFIX}usage`;
 /** Annotations shown under `Details`, in this order. */
 const DETAILS = ['title', 'description', 'author', 'url', 'source', 'license'];
 
-/** Describes a policy for people, in at most `width` columns where text can be wrapped. */
-export function describePolicy(metadata: PolicyMetadata, width: number): string {
+export interface DescriptionOptions {
+  /** In columns; text that can be wrapped is. */
+  readonly width: number;
+  /** How its evaluations come to their first state. */
+  readonly instances: string;
+}
+
+/** Describes a policy for people. */
+export function describePolicy(metadata: PolicyMetadata, { width, instances }: DescriptionOptions): string {
   const annotations = new Map(Object.entries(metadata.annotations ?? {}));
   const usage = annotations.get(USAGE);
   const sections = [
-    table(detailRows(metadata, annotations), annotationRows(annotations)),
+    table([...detailRows(metadata, annotations), ['instances:', instances]], annotationRows(annotations)),
     `Rules \n${yamlBlock(metadata.rules)}`,
   ];
   if (metadata.contextAwareResources.length > 0) {

@@ -1,11 +1,12 @@
 import { stringifyYaml } from '@portcullis/artifact';
 import { parseJson, stringifyMetadata, type PolicyMetadata } from '@portcullis/protocol';
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
-import type { CommandContext, Environment } from '../../environment.ts';
+import { cacheFolder, type CommandContext, type Environment } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
 import { loadPolicy, locatePolicy } from '../../policy-location.ts';
 import { REGISTRY_OPTIONS } from '../table.ts';
 import { describePolicy } from './description.ts';
+import { instancesOf } from './instances.ts';
 
 const MAX_WIDTH = 120;
 const WIDTH_WITHOUT_TERMINAL = 80;
@@ -13,10 +14,14 @@ const WIDTH_WITHOUT_TERMINAL = 80;
 /** `kwctl inspect`: shows what a policy says about itself. */
 export async function inspect(given: CommandArguments, { environment }: CommandContext): Promise<void> {
   refuseRegistryOptions(given);
-  const { location, metadata } = await loadPolicy(await locatePolicy(given.positionals[0] ?? ''));
+  const { location, metadata, bytes } = await loadPolicy(await locatePolicy(given.positionals[0] ?? ''));
   if (metadata === undefined) throw notAnnotated(location);
   const asYaml = optionValue(given, 'output') === 'yaml';
-  environment.write(asYaml ? metadataYaml(metadata) : describePolicy(metadata, textWidth(environment)));
+  if (asYaml) environment.write(metadataYaml(metadata));
+  else {
+    const instances = await instancesOf(bytes, metadata.executionMode, cacheFolder(environment));
+    environment.write(describePolicy(metadata, { width: textWidth(environment), instances }));
+  }
   if (!given.options.has('show-signatures')) return;
   // Where signatures would be, nothing is looked up for a file. In YAML output only YAML may be on stdout.
   const text = `Cannot determine if the policy has been signed. There was an error while attempting to fetch its signatures from the remote registry: invalid uri \n`;

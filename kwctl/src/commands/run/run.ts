@@ -1,4 +1,3 @@
-import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatModuleLocation, KUBEWARDEN_VERSION, unmetMinimumVersion, type LoadedModule } from '@portcullis/artifact';
 import { createEvaluator } from '@portcullis/evaluator';
@@ -9,7 +8,7 @@ import {
   type CapabilityAllowList,
 } from '@portcullis/protocol';
 import type { CommandArguments } from '../../command-line/command.ts';
-import type { CommandContext, Environment } from '../../environment.ts';
+import { cacheFolder, type CommandContext } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
 import type { Log } from '../../output/log.ts';
 import { loadPolicy, locatePolicy } from '../../policy-location.ts';
@@ -39,6 +38,8 @@ export async function run(given: CommandArguments, { environment, log }: Command
   const cacheDir = options.keepsNothingOnDisk ? undefined : cacheFolder(environment);
   await using evaluator = createEvaluator({
     workers: 1,
+    // Each policy is asked a few times at most, and fresh instances are the literal truth.
+    instances: 'fresh',
     hostCalls: host.hostCalls,
     ...(cacheDir !== undefined && { cacheDir }),
   });
@@ -161,10 +162,4 @@ function warnDenied(log: Log): void {
   ]) {
     log({ level: 'warn', target: TARGET, message });
   }
-}
-
-/** Where artefacts that are dear to make again are kept; the XDG rules ignore relative paths. */
-function cacheFolder({ env, home }: Environment): string {
-  const configured = env['XDG_CACHE_HOME'] ?? '';
-  return join(isAbsolute(configured) ? configured : join(home, '.cache'), 'kubewarden', 'kwctl');
 }

@@ -54,7 +54,7 @@ test('every flag can be set by its variable', async (t) => {
   t.equal(new Set(variables).size, FLAG_NAMES.length, 'no two flags share one');
   for (const name of FLAG_NAMES) {
     const row = flagRow(name);
-    const possible = { 'log-level': 'warn', 'log-fmt': 'json' }[name as string];
+    const possible = { 'log-level': 'warn', 'log-fmt': 'json', instances: 'fresh' }[name as string];
     const text = possible ?? (row.placeholder === undefined ? 'true' : '7');
     t.ok(serve([], { [row.env]: text }).given.has(name), name);
   }

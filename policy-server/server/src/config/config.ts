@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { InstanceMode } from '@portcullis/evaluator';
 import { ServerError } from '../errors.ts';
 import type { TlsFiles } from '../http/tls/material.ts';
 import type { LogLevel } from '../telemetry/log.ts';
@@ -21,6 +22,7 @@ export interface ServerConfig {
   /** `undefined` = only policies with a limit of their own have one. */
   readonly policyTimeoutMs: number | undefined;
   readonly memoryPages: number | undefined;
+  readonly instances: InstanceMode;
   readonly cacheDir: string | undefined;
   readonly alwaysAcceptNamespace: string | undefined;
   readonly continueOnErrors: boolean;
@@ -74,6 +76,7 @@ export async function loadConfig(
     workers: flags.workers ?? options.cpus,
     policyTimeoutMs: flags['disable-timeout-protection'] ? undefined : flags['policy-timeout'] * 1000,
     memoryPages: flags['memory-pages'],
+    instances: flags.instances,
     cacheDir: flags['cache-dir'],
     alwaysAcceptNamespace: flags['always-accept-admission-reviews-on-namespace'],
     continueOnErrors: flags['continue-on-errors'],

@@ -7,6 +7,7 @@ import {
   parseText,
   type Parsed,
 } from './flag-values.ts';
+import type { InstanceMode } from '@portcullis/evaluator';
 import { LOG_LEVELS, type LogLevel } from '../telemetry/log.ts';
 
 /** One row of the table below: everything that is known about a flag. */
@@ -114,6 +115,10 @@ const POLICIES = {
     fallback: undefined,
     fallbackText: "the evaluator's own limit",
     help: 'Most linear memory of one policy instance, in pages of 64 KiB',
+  }),
+  instances: valued<InstanceMode>('PORTCULLIS_INSTANCES', 'MODE', parseChoice(['reset', 'fresh']), {
+    fallback: 'reset',
+    help: 'reset: evaluations reuse an instance brought back to its first state; fresh: each one gets a new instance',
   }),
   'cache-dir': path('PORTCULLIS_CACHE_DIR', 'Keep prepared modules in this folder, so that the next start is faster'),
   'always-accept-admission-reviews-on-namespace': valued<string | undefined>(

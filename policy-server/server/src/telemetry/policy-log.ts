@@ -47,6 +47,21 @@ export function logEvaluatorEvents(log: Log): Disposable {
     onEvaluatorEvent('timed-out', ({ policyId, operation }) => {
       evaluator.warn('policy exceeded its execution time', { policy_id: policyId, operation });
     }),
+    onEvaluatorEvent('stopped', ({ policyId, operation, reason, tookMs }) => {
+      evaluator.debug('policy stopped', { policy_id: policyId, operation, reason, took_ms: Math.round(tookMs) });
+    }),
+    onEvaluatorEvent('preempted', ({ policyId, operation, ranMs }) => {
+      const fields = { policy_id: policyId, operation, ran_ms: Math.round(ranMs) };
+      evaluator.debug('policy gives way to others and starts over later', fields);
+    }),
+    onEvaluatorEvent('warmed', ({ policyId, instances, durationMs }) => {
+      evaluator.debug('policy warmed', { policy_id: policyId, took_ms: Math.round(durationMs) });
+      if (instances.kind === 'reset') return;
+      evaluator.info('policy gets a new instance for every evaluation', {
+        policy_id: policyId,
+        reason: instances.reason,
+      });
+    }),
     onEvaluatorEvent('thread-replaced', ({ policyId, reason, runAgain }) => {
       evaluator.warn('worker thread replaced', { policy_id: policyId, reason, run_again: runAgain });
     }),
