@@ -34,8 +34,10 @@ export class ModuleReader {
 
   /** LEB128, at most five bytes, at most 2^32 − 1. */
   u32(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
+    let value = this.byte();
+    if (value < 0x80) return value;
+    value &= 0x7f;
+    for (let shift = 7; shift < 35; shift += 7) {
       const byte = this.byte();
       value += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80 && value < 2 ** 32) return value;
