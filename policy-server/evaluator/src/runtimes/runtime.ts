@@ -33,7 +33,11 @@ export type InstanceMode = 'fresh' | 'reset';
 
 /** How the evaluations of a module come to their image, and why not by a reset. */
 export type InstanceReport =
-  | { readonly kind: 'reset' }
+  | {
+      readonly kind: 'reset';
+      /** For people: where the image was taken, unless that is where start code ends: `at its first read of standard input`. */
+      readonly image?: string;
+    }
   | {
       readonly kind: 'fresh';
       /** For people: `its code writes to a table`. */

@@ -4,11 +4,12 @@ import type { System } from './system.ts';
 const encoder = new TextEncoder();
 
 /** `args_*` and `environ_*`; the environment is always empty. */
-export function argumentFunctions({ guest, argv }: System) {
-  const { memory } = guest;
-  const words = argv.map((word) => encoder.encode(`${word}\0`));
+export function argumentFunctions(system: System) {
+  const { memory } = system.guest;
+  const encodedWords = (): Uint8Array[] => system.argv.map((word) => encoder.encode(`${word}\0`));
   return {
     args_sizes_get(countAt: number, sizeAt: number): number {
+      const words = encodedWords();
       memory.writeU32(countAt, words.length);
       memory.writeU32(sizeAt, totalSize(words));
       return ERRNO.success;
@@ -16,7 +17,7 @@ export function argumentFunctions({ guest, argv }: System) {
     args_get(pointersAt: number, wordsAt: number): number {
       let pointer = pointersAt >>> 0;
       let address = wordsAt >>> 0;
-      for (const word of words) {
+      for (const word of encodedWords()) {
         memory.writeU32(pointer, address);
         memory.write(address, word);
         pointer += 4;

@@ -7,6 +7,7 @@ import type { Snapshot, System } from './system.ts';
 const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
+const STREAMS = [STDIN, STDOUT, STDERR];
 
 /** POSIX IOV_MAX: a guest cannot keep the host busy with millions of empty buffers. */
 const MAX_IOVS = 1024;
@@ -20,8 +21,12 @@ const RIGHTS_OF_A_PIPE = (1n << 3n) | (1n << 21n) | (1n << 27n); // fdstat_set_f
 
 /** `fd_*` on the three standard streams, which are pipes: they cannot seek and have no size. */
 export function descriptorFunctions(system: System, snapshot: Snapshot) {
-  const open = new Set([STDIN, STDOUT, STDERR]);
-  const { memory } = system.guest;
+  const open = new Set(STREAMS);
+  const { guest } = system;
+  const { memory } = guest;
+  guest.onAttach(() => {
+    for (const stream of STREAMS) open.add(stream);
+  });
   const whenOpen = (descriptor: number, run: () => number): number => (open.has(descriptor) ? run() : ERRNO.badf);
   return {
     fd_read(descriptor: number, iovsAt: number, count: number, readAt: number): number {

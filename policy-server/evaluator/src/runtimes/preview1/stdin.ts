@@ -17,6 +17,13 @@ export class Stdin {
     this.#size += bytes.length;
   }
 
+  /** Makes it as if nothing had been appended. */
+  clear(): void {
+    this.#chunks = [];
+    this.#first = 0;
+    this.#size = 0;
+  }
+
   /** Fills `target` as far as possible and returns the number of bytes read. */
   readInto(target: Uint8Array): number {
     let read = 0;

@@ -14,8 +14,14 @@ export const WASI_OFFER: Offer = new Map([
   ...PREVIEW1_OFFER,
 ]);
 
+/** What a program sees, and what its instance is judged by afterwards. */
+export interface WasiSystem extends System {
+  /** Whether the host refused something in this evaluation. */
+  hostCallFailed: boolean;
+}
+
 /** WASI and the host call for one guest. */
-export function wasiFunctions(system: System): HostFunctions {
+export function wasiFunctions(system: WasiSystem): HostFunctions {
   const calls = new HostCalls(system.guest);
   return new Map([
     ...HOST_MODULES.map((module) => [module, () => hostCallFunctions(system, calls)] as const),
@@ -27,11 +33,12 @@ export function wasiFunctions(system: System): HostFunctions {
  * The answer, or the text of the refusal, is appended to the guest's standard input. 0 means success and 1 failure, unlike in
  * waPC.
  */
-function hostCallFunctions({ stdin }: System, calls: HostCalls) {
+function hostCallFunctions(system: WasiSystem, calls: HostCalls) {
   return {
     async call(...parameters: HostCallParameters): Promise<number> {
       const { ok, bytes } = await calls.run(parameters);
-      stdin.append(bytes);
+      system.stdin.append(bytes);
+      if (!ok) system.hostCallFailed = true;
       return ok ? 0 : 1;
     },
   };

@@ -2,7 +2,7 @@ import { compileGuest, coreModule, corePlan, importsOf } from '../guest/compile.
 import type { Runtime } from '../runtime.ts';
 import { NO_MEMORY, NO_START } from './errors.ts';
 import { WASI_OFFER } from './imports.ts';
-import { WasiInstance, type WasiModule } from './instance.ts';
+import { WasiPolicy } from './policy.ts';
 
 const EXPORTS = [
   { name: '_start', kind: 'function', otherwise: NO_START },
@@ -15,7 +15,6 @@ export const wasiRuntime: Runtime = {
   compile: (bytes, options) => compileGuest(bytes, options, { offer: WASI_OFFER, exports: EXPORTS }),
   async prepare(compiled, thread) {
     const [module, plan] = [coreModule(compiled), corePlan(compiled)];
-    const source: WasiModule = { module, plan, thread, imports: importsOf(module, plan) };
-    return { instances: compiled.instances, begin: (operation, host) => WasiInstance.atImage(source, operation, host) };
+    return new WasiPolicy({ module, plan, thread, imports: importsOf(module, plan) });
   },
 };

@@ -1,0 +1,57 @@
+import type { Lease } from '../guest/imaged-instances.ts';
+import type { GuestOutcome } from '../guest/guest.ts';
+import { payloadFor } from '../guest/payload.ts';
+import type { Evaluation, GuestAnswer, GuestInput, GuestOperation } from '../runtime.ts';
+import { limitFailure, PROTOCOL_VERSION_UNSUPPORTED } from './errors.ts';
+import type { WasiInstance } from './instance.ts';
+
+/** Where an evaluation got its instance from, and where it gives it back to. */
+export interface Source {
+  /** Runs the program on the instance, from where that stands to its end. */
+  run(instance: WasiInstance, payload: Uint8Array): Promise<GuestOutcome>;
+  giveBack(lease: Lease<WasiInstance>, clean: boolean): void;
+  /** What is to be learnt from the run; the answer waits for it. */
+  learn?(instance: WasiInstance, outcome: GuestOutcome, payload: Uint8Array): Promise<void>;
+}
+
+/** One use of an instance. It knows the instance only until its end: whoever calls it later does not meet a stranger's. */
+export class WasiEvaluation implements Evaluation {
+  readonly #operation: GuestOperation;
+  readonly #source: Source;
+  #lease: Lease<WasiInstance> | undefined;
+  #isReusable = false;
+
+  constructor(operation: GuestOperation, lease: Lease<WasiInstance>, source: Source) {
+    this.#operation = operation;
+    this.#lease = lease;
+    this.#source = source;
+  }
+
+  async call(input: GuestInput): Promise<GuestAnswer> {
+    const operation = this.#operation;
+    const instance = this.#lease?.instance;
+    if (instance === undefined) return limitFailure(operation, 'the evaluation was cut short');
+    const payload = payloadFor(operation, input);
+    const outcome = await this.#source.run(instance, payload);
+    const answer = instance.answerOf(operation, outcome);
+    await this.#source.learn?.(instance, outcome, payload);
+    this.#isReusable = instance.isReusableAfter(outcome);
+    return answer;
+  }
+
+  end(): void {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    this.#lease = undefined;
+    const { guest } = lease.instance;
+    if (this.#isReusable) guest.host.detach();
+    else guest.abandon();
+    this.#source.giveBack(lease, this.#isReusable);
+  }
+}
+
+/** Programs are not asked for a protocol version: nothing runs. */
+export const NO_PROTOCOL_VERSION: Evaluation = {
+  call: async () => PROTOCOL_VERSION_UNSUPPORTED,
+  end: () => undefined,
+};
