@@ -4,6 +4,7 @@ import { type Bench, BenchError } from './bench.ts';
 /** Every bench by name; each is loaded only when it is asked for. */
 const BENCHES = {
   engine: async () => (await import('./engine/engine.ts')).engine,
+  gate: async () => (await import('./gate/gate.ts')).gate,
   http: async () => (await import('./http/http.ts')).http,
   kwctl: async () => (await import('./kwctl.ts')).kwctl,
   memory: async () => (await import('./memory/memory.ts')).memory,
