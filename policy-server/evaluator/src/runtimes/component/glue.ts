@@ -1,4 +1,5 @@
 import vm from 'node:vm';
+import type { CoreModule } from './core-module.ts';
 import { initialisationFailed, invalidComponent } from './errors.ts';
 import type { ComponentImports } from './imports.ts';
 import { coreModuleIndex } from './transpile.ts';
@@ -19,7 +20,14 @@ export type Instantiate = (imports: ComponentImports, timers: EvaluationTimers) 
 
 type GlueFunction = (
   setTimeout: EvaluationTimers['setTimeout'],
-) => (getCoreModule: (file: string) => WebAssembly.Module, imports: ComponentImports) => unknown;
+) => (getCoreModule: (file: string) => CoreModule, imports: ComponentImports) => unknown;
+
+/**
+ * The glue's `instantiate` with a way of ours to instantiate core modules. It lies in the glue's realm: the glue knows a trap by
+ * the `RuntimeError` of its own `WebAssembly`.
+ */
+const WITH_CORE_MODULES = `(getCoreModule, imports) =>
+  instantiate(getCoreModule, imports, (core, own) => new WebAssembly.Instance(core.module, core.completeImports(own)))`;
 
 /**
  * Makes a component's glue runnable; every call of the result is a new instance that shares nothing with others.
@@ -30,15 +38,15 @@ type GlueFunction = (
  *   no `eval`. That is a second fence behind `inspectComponent`, not a wall: `node:vm` is no security boundary;
  * - stack traces name a short file instead of 190 kB of URL.
  */
-export function loadGlue(glue: string, modules: readonly WebAssembly.Module[], name: string): Instantiate {
+export function loadGlue(glue: string, modules: readonly CoreModule[], name: string): Instantiate {
   const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, { codeGeneration: { strings: false, wasm: true } });
   Object.assign(context, { TextDecoder, TextEncoder, queueMicrotask, console: { error() {} } });
-  const script = new vm.Script(`(function (setTimeout) { "use strict";\n${glue}\nreturn instantiate; })`, {
+  const script = new vm.Script(`(function (setTimeout) { "use strict";\n${glue}\nreturn ${WITH_CORE_MODULES}; })`, {
     filename: `${name}.glue.js`,
   });
   const factory = script.runInContext(context) as GlueFunction;
   return async (imports, timers) => {
-    const getCoreModule = (file: string): WebAssembly.Module => {
+    const getCoreModule = (file: string): CoreModule => {
       const module = modules[coreModuleIndex(file) ?? -1];
       if (module === undefined) throw invalidComponent(`the glue asks for an unknown core module: ${file}`);
       return module;

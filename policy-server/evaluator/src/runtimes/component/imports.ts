@@ -17,8 +17,15 @@ export interface Ending {
   exceed(message: string): void;
 }
 
+export interface HostImportsOptions {
+  readonly limits: GuestLimits;
+  /** The control memory of the thread. */
+  readonly control: Int32Array;
+  readonly ending: Ending;
+}
+
 /** What the guest finds behind `portcullis:policy/host`: the host's one function, counted and measured. */
-export function hostImports(host: GuestHost, limits: GuestLimits, ending: Ending): ComponentImports {
+export function hostImports(host: GuestHost, { limits, control, ending }: HostImportsOptions): ComponentImports {
   const { maxHostCalls, maxHostCallBytes } = limits;
   let calls = 0;
   async function call(binding: string, namespace: string, operation: string, payload: Uint8Array): Promise<HostResult> {
@@ -27,7 +34,7 @@ export function hostImports(host: GuestHost, limits: GuestLimits, ending: Ending
     if (calls > maxHostCalls) ending.exceed(`the policy made more than ${maxHostCalls} host calls in one evaluation`);
     else if (size > maxHostCallBytes)
       ending.exceed(`a host call of ${size} bytes exceeds the limit of ${maxHostCallBytes} bytes`);
-    if (ending.ended) throw ABANDONMENT;
+    if (ending.ended || isStopped(control)) throw ABANDONMENT;
     const result = await ask(host, { binding, namespace, operation, payload: new Uint8Array(payload) });
     if (result.val.length > maxHostCallBytes) {
       const what = `the answer of ${namespace}/${operation}, ${result.val.length} bytes,`;
@@ -47,4 +54,9 @@ async function ask(host: GuestHost, call: HostCall): Promise<HostResult> {
     if (error === ABANDONMENT) throw error;
     return { tag: 'err', val: thrownText(error) };
   }
+}
+
+/** See `ThreadContext.control`. */
+function isStopped(control: Int32Array): boolean {
+  return (Atomics.load(control, 0) & 1) !== 0;
 }

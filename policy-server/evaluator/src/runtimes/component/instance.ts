@@ -8,10 +8,17 @@ import { type Ending, hostImports } from './imports.ts';
 /** The world of a component is versioned: whoever implements this one speaks v1, without being asked. */
 const PROTOCOL_VERSION = new TextEncoder().encode('"v1"');
 
+/** A component as a thread has it. */
+export interface ComponentGuest {
+  readonly instantiate: Instantiate;
+  readonly limits: GuestLimits;
+  /** The control memory of the thread. */
+  readonly control: Int32Array;
+}
+
 /** A new instance of the component, started and ready for its one call. */
 export async function beginEvaluation(
-  instantiate: Instantiate,
-  limits: GuestLimits,
+  { instantiate, limits, control }: ComponentGuest,
   operation: GuestOperation,
   host: GuestHost,
 ): Promise<Evaluation> {
@@ -24,7 +31,7 @@ export async function beginEvaluation(
       exceeded.resolve(message);
     },
   };
-  const guest = await instantiate(hostImports(host, limits, ending), timers);
+  const guest = await instantiate(hostImports(host, { limits, control, ending }), timers);
   return {
     async call(input) {
       const answer = callGuest(guest, operation, input, limits.maxOutputBytes);

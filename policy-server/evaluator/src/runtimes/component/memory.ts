@@ -1,5 +1,4 @@
 import { readSections } from '@portcullis/protocol';
-import { capMemory } from '../../link/memory.ts';
 import { BinaryReader } from './binary-reader.ts';
 import { invalidComponent } from './errors.ts';
 import type { TranspiledComponent } from './transpile.ts';
@@ -10,13 +9,13 @@ const MEMORY_SECTION = 5;
 const MAX_CORE_INSTANCES = 256;
 
 /**
- * Gives every memory of a component its share of `maxPages`, so that all memories of one evaluation together stay within
- * the limit: each gets what it needs at start, and the rest is shared out in proportion to that. (A QuickJS policy has
- * one memory of some size and two of a page.)
+ * The pages each core module may have, so that all memories of one evaluation together stay within `maxPages`: each gets what it
+ * needs at start, and the rest is shared out in proportion to that. (A QuickJS policy has one memory of some size and two of a
+ * page.) A module that imports its memory takes that of another one: for it the whole limit stands.
  *
  * @throws EvaluationError `module-invalid` when the component cannot even start within the limit.
  */
-export function capMemories({ glue, coreModules }: TranspiledComponent, maxPages: number): Uint8Array[] {
+export function memoryShares({ glue, coreModules }: TranspiledComponent, maxPages: number): number[] {
   const counts = instanceCounts(glue, coreModules.length);
   const minima = coreModules.map(minimumPages);
   const needed = minima.reduce<number>((sum, pages, index) => sum + (pages ?? 0) * (counts[index] ?? 0), 0);
@@ -24,10 +23,7 @@ export function capMemories({ glue, coreModules }: TranspiledComponent, maxPages
     throw invalidComponent(`the component needs ${needed} pages of memory at start, at most ${maxPages} are allowed`);
   }
   const factor = needed === 0 ? 1 : maxPages / needed;
-  return coreModules.map((bytes, index) => {
-    const pages = minima[index];
-    return pages === undefined ? bytes : capMemory(bytes, Math.floor(pages * factor));
-  });
+  return minima.map((pages) => (pages === undefined ? maxPages : Math.floor(pages * factor)));
 }
 
 /** How often the glue instantiates each module. The glue is flat: nested components are written out in it. */

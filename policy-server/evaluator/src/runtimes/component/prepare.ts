@@ -1,11 +1,18 @@
+import { createHash } from 'node:crypto';
+import type { LinkedModule } from '../../link/link.ts';
+import { linkOnce } from '../../link/link-once.ts';
 import type { CompileOptions, CompiledPolicy, Prepared, Runtime } from '../runtime.ts';
 import { componentCache } from './cache.ts';
+import { coreModules } from './core-module.ts';
 import { invalidComponent, thrownText } from './errors.ts';
 import { loadGlue } from './glue.ts';
 import { inspectComponent, requirePolicyWorld } from './inspect.ts';
 import { beginEvaluation } from './instance.ts';
-import { capMemories } from './memory.ts';
+import { memoryShares } from './memory.ts';
 import { transpileComponent, type TranspiledComponent } from './transpile.ts';
+
+/** Instances of a component refer to each other, and its glue keeps resources and tasks: no image of memories holds that. */
+const FRESH = { kind: 'fresh', reason: 'a component keeps state outside of its memories' } as const;
 
 /**
  * Policies as WebAssembly components (execution mode `component`, an addition to the modes of Kubewarden): the world is
@@ -18,19 +25,32 @@ export const componentRuntime: Runtime = {
   async compile(bytes, options): Promise<CompiledPolicy> {
     requirePolicyWorld(inspectComponent(bytes));
     const transpiled = await transpileOnce(bytes, options);
-    const modules = await Promise.all(capMemories(transpiled, options.limits.memoryPages).map(compileCoreModule));
+    const shares = memoryShares(transpiled, options.limits.memoryPages);
+    const linked = await Promise.all(
+      transpiled.coreModules.map((module, index) => linkCoreModule(module, shares[index] ?? 0, options.cacheDir)),
+    );
     const { mode, sha256 } = options;
-    const reason = 'a component keeps state outside of its memories';
-    const plans = modules.map(() => ({ unlinked: reason, globals: [], image: { covered: false, reason } }) as const);
-    return { mode, sha256, modules, plans, instances: { kind: 'fresh', reason }, glue: transpiled.glue };
+    const modules = await Promise.all(linked.map((each) => compileCoreModule(each.bytes)));
+    return { mode, sha256, modules, plans: linked.map(({ plan }) => plan), instances: FRESH, glue: transpiled.glue };
   },
 
-  async prepare({ glue, modules, sha256, instances }, { limits }): Promise<Prepared> {
+  async prepare({ glue, modules, plans, sha256 }, { limits, control }): Promise<Prepared> {
     if (glue === undefined) throw invalidComponent('the compiled component has no glue');
-    const instantiate = loadGlue(glue, modules, `component-${sha256.slice(0, 12)}`);
-    return { instances, begin: (operation, host) => beginEvaluation(instantiate, limits, operation, host) };
+    const instantiate = loadGlue(glue, coreModules(modules, plans, control), `component-${sha256.slice(0, 12)}`);
+    const guest = { instantiate, limits, control: new Int32Array(control.buffer) };
+    return { instances: FRESH, begin: (operation, host) => beginEvaluation(guest, operation, host) };
   },
 };
+
+/** Deadline checks and a cap for the memory. A component names its core modules by their place: each has a digest of its own. */
+async function linkCoreModule(
+  bytes: Uint8Array,
+  maxPages: number,
+  cacheDir: string | undefined,
+): Promise<LinkedModule> {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return linkOnce(bytes, { maxPages, memory: 'own', sha256, cacheDir });
+}
 
 async function transpileOnce(bytes: Uint8Array, options: CompileOptions): Promise<TranspiledComponent> {
   const cache = options.cacheDir === undefined ? undefined : componentCache(options.cacheDir);
@@ -41,10 +61,9 @@ async function transpileOnce(bytes: Uint8Array, options: CompileOptions): Promis
   return transpiled;
 }
 
-async function compileCoreModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
+async function compileCoreModule(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
   try {
-    // The copy is never backed by shared memory, which `compile` does not accept.
-    return await WebAssembly.compile(Uint8Array.from(bytes));
+    return await WebAssembly.compile(bytes);
   } catch (error) {
     throw invalidComponent(`a core module of the component does not compile: ${thrownText(error)}`, error);
   }
