@@ -7,7 +7,7 @@ import { type RecordingHost, ReplayingHost } from './replay.ts';
 import { type EndedRun, sameEnd } from './same-end.ts';
 
 /** A run that took longer, waits for the host included, is not repeated: its evaluation has a deadline. */
-const MAX_REPEATED_MS = 500;
+const MAX_REPEATED_MS = 250;
 /** Runs that cannot be repeated, before it is given up that one can. */
 const UNREPEATABLE_RUNS = 8;
 /** Least part of its time that a run must save. */
