@@ -61,7 +61,7 @@ function withoutKubernetes(settings: Uint8Array, warn: (message: string) => void
   return encodeJson(document);
 }
 
-/** The length of a text in bytes. */
+/** The length of a document's text in bytes. */
 export function lengthOf(parts: DocumentParts): number {
   let length = 0;
   for (const part of parts) length += part.length;

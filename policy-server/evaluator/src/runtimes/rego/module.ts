@@ -28,26 +28,21 @@ export function instantiateRego(parts: RegoParts, memoryPages: number | undefine
   }
 }
 
-/**
- * Pages an evaluation may take and be put back from. A request of 3 kB takes half a page as text and as values, and putting a page
- * back costs a microsecond whether it was used or not: room for requests of 30 kB costs a quarter of evaluating a small one.
- */
-const ROOM_PAGES = 6;
-
 /** A policy on one thread: hands out its instances, each at the image. */
 export class RegoModule {
   readonly #instances: ImagedInstances<RegoInstance>;
   /** Of the module, and so of all its instances; known once the first one has started. */
   #builtins: BuiltinNumbers = new Map();
 
-  constructor(parts: RegoParts & { readonly thread: ThreadContext }) {
+  /** @param roomPages - what an evaluation may take of memory, beyond the image, and be put back from */
+  constructor(parts: RegoParts & { readonly thread: ThreadContext }, roomPages: number) {
     const { plan, thread } = parts;
     this.#instances = new ImagedInstances({
       plan,
       thread,
       instantiate: (memoryPages) => instantiateRego(parts, memoryPages),
       surprise: () => undefined,
-      roomPages: ROOM_PAGES,
+      roomPages,
     });
   }
 

@@ -1,24 +1,12 @@
 import { createContext, Script } from 'node:vm';
 import { EvaluationError } from '../../errors.ts';
-import type { Lease } from '../guest/imaged-instances.ts';
 import { compileLinked, coreModule, corePlan, importsOf, reportOf } from '../guest/compile.ts';
-import type {
-  CompiledPolicy,
-  CompileOptions,
-  Evaluation,
-  GuestAnswer,
-  GuestHost,
-  GuestInput,
-  GuestOperation,
-  Prepared,
-  Runtime,
-  ThreadContext,
-} from '../runtime.ts';
+import type { CompiledPolicy, CompileOptions, Prepared, Runtime, ThreadContext } from '../runtime.ts';
 import { missingExports, unknownImports } from './abi.ts';
 import { BUILTINS } from './builtins/table.ts';
-import { gatekeeperDocuments, opaDocuments, type RegoDocuments } from './documents.ts';
-import { evaluationFailed, regoFailureFrom, unsupported } from './errors.ts';
-import type { RegoInstance, RegoParts } from './instance.ts';
+import { regoFailureFrom } from './errors.ts';
+import { RegoEvaluation, ROOM_PAGES } from './evaluation.ts';
+import type { RegoParts } from './instance.ts';
 import { instantiateRego, RegoModule } from './module.ts';
 
 /** Start code and `builtins()` of a real module take a fraction of a millisecond. */
@@ -89,73 +77,19 @@ function initialisationFailed(error: unknown): EvaluationError {
 }
 
 async function prepare(compiled: CompiledPolicy, thread: ThreadContext): Promise<Prepared> {
-  const { mode } = compiled;
-  const rego = new RegoModule({ module: coreModule(compiled), plan: corePlan(compiled), thread });
+  const parts = { module: coreModule(compiled), plan: corePlan(compiled), thread };
+  const modules = { usual: new RegoModule(parts, ROOM_PAGES.usual), large: new RegoModule(parts, ROOM_PAGES.large) };
+  const gatekeeper = compiled.mode === 'gatekeeper';
   return {
     get instances() {
-      return rego.report;
+      return modules.usual.report;
     },
     async begin(operation, host) {
       try {
-        const lease = await rego.take(host);
-        return new RegoEvaluation(rego, lease, { gatekeeper: mode === 'gatekeeper', operation, host });
+        return new RegoEvaluation(await modules.usual.take(host), { modules, gatekeeper, operation, host });
       } catch (error) {
         throw initialisationFailed(error);
       }
     },
   };
-}
-
-interface EvaluationOptions {
-  readonly gatekeeper: boolean;
-  readonly operation: GuestOperation;
-  readonly host: GuestHost;
-}
-
-class RegoEvaluation implements Evaluation {
-  readonly #module: RegoModule;
-  readonly #options: EvaluationOptions;
-  #lease: Lease<RegoInstance> | undefined;
-  /** Whether nothing ran in the instance, or what ran came to its proper end. */
-  #clean = true;
-
-  constructor(module: RegoModule, lease: Lease<RegoInstance>, options: EvaluationOptions) {
-    this.#module = module;
-    this.#lease = lease;
-    this.#options = options;
-  }
-
-  async call(input: GuestInput): Promise<GuestAnswer> {
-    const { operation, gatekeeper } = this.#options;
-    if (operation === 'protocol_version') return unsupported('Rego policies do not speak the waPC protocol');
-    // Rego policies cannot judge their settings: that they load is all there is to know.
-    if (operation === 'validate_settings') return { kind: 'response', bytes: Buffer.from('{"valid":true}') };
-    if (gatekeeper && input.kind === 'raw') {
-      return unsupported('internal server error: Gatekeeper does not support raw validation requests');
-    }
-    try {
-      return { kind: 'response', bytes: this.#evaluate(this.#documents(input)) };
-    } catch (error) {
-      return evaluationFailed(regoFailureFrom(error));
-    }
-  }
-
-  end(): void {
-    if (this.#lease === undefined) return;
-    this.#module.giveBack(this.#lease, this.#clean);
-    this.#lease = undefined;
-  }
-
-  #evaluate(documents: RegoDocuments): Uint8Array {
-    if (this.#lease === undefined) throw new TypeError('the evaluation has ended');
-    this.#clean = false;
-    const result = this.#lease.instance.evaluate(documents);
-    this.#clean = true;
-    return result;
-  }
-
-  #documents(input: GuestInput): RegoDocuments {
-    const { gatekeeper, host } = this.#options;
-    return gatekeeper ? gatekeeperDocuments(input) : opaDocuments(input, (message) => host.log('warn', message));
-  }
 }
