@@ -1,6 +1,6 @@
 import { publish } from '../events.ts';
 import { armLastResort, remainingMs, STOP_WITHIN_MS, type Verdicts } from './deadline.ts';
-import { givesWay, ranMs } from './fairness.ts';
+import { givesWayInMs, ranMs } from './fairness.ts';
 import {
   type Attempt,
   canBeStopped,
@@ -48,7 +48,7 @@ export class Endings {
     timedOut: (attempt) => this.#timeOut(attempt),
     heldUp: (attempt) => this.#move(attempt),
     holdsUp: (attempt, waiter) => {
-      if (givesWay(attempt, waiter.flight, this.#options.reputation)) this.preempt(attempt);
+      if (givesWayInMs(attempt, waiter.flight, this.#options.reputation) === 0) this.preempt(attempt);
     },
   };
   readonly #options: EndingsOptions;

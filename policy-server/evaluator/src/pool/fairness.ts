@@ -9,6 +9,9 @@ export type Relief =
   /** Nobody has outstayed the slice yet. */
   | { readonly kind: 'look-again'; readonly inMs: number };
 
+/** What an evaluation may take while only others of its own policy wait, which are usually short: the machine may be to blame. */
+const SLICE_AMONG_EQUALS_MS = 5 * SLICE_MS;
+
 /**
  * Finds the evaluation that makes room when every thread is held by a long one and somebody waits who is not known to be long.
  * Suspects go first, then the youngest: the least is lost with it. Evaluations are pure, so one that was stopped starts over
@@ -20,10 +23,11 @@ export function findRelief(
   threads: readonly Thread[],
   reputation: Reputation,
 ): Relief | undefined {
-  const waiter = waiting.find(({ work }) => !reputation.isSlow(work.policyId));
-  if (waiter === undefined) return undefined;
+  const waiters = waiting.filter(({ work }) => !reputation.isSlow(work.policyId));
+  if (waiters.length === 0) return undefined;
   let inMs = 0;
-  const candidates: Attempt[] = [];
+  let soonestMs = Infinity;
+  let chosen: Attempt | undefined;
   for (const thread of threads) {
     if (thread.isStopping) return undefined;
     const holder = thread.occupant();
@@ -33,20 +37,25 @@ export function findRelief(
       continue;
     }
     inMs = Math.max(inMs, leftOfSliceMs(holder, reputation));
-    if (givesWay(holder, waiter, reputation)) candidates.push(holder);
+    const patienceMs = Math.min(...waiters.map((waiter) => givesWayInMs(holder, waiter, reputation)));
+    soonestMs = Math.min(soonestMs, patienceMs);
+    if (patienceMs > 0) continue;
+    if (chosen === undefined || goesBefore(holder, chosen, reputation)) chosen = holder;
   }
-  if (candidates.length === 0) return undefined;
-  if (inMs > 0) return { kind: 'look-again', inMs };
-  const attempt = candidates.reduce((best, each) => (goesBefore(each, best, reputation) ? each : best));
-  return { kind: 'stop', attempt };
+  if (soonestMs === Infinity) return undefined;
+  if (chosen === undefined || inMs > 0) return { kind: 'look-again', inMs: Math.max(inMs, soonestMs) };
+  return { kind: 'stop', attempt: chosen };
 }
 
-/** Whether an evaluation that has outstayed its slice may be stopped for the sake of another. */
-export function givesWay({ flight, stop }: Attempt, waiter: Flight, reputation: Reputation): boolean {
-  if (flight.gaveWay || flight.warms !== undefined || stop !== undefined) return false;
-  if (!canBeStopped(flight.work.compiled)) return false;
-  // Of one policy, the one that waits may well be as long, unless the policy is known for better.
-  return flight.work.policyId !== waiter.work.policyId || reputation.usualMs(waiter.work.policyId) !== undefined;
+/** When an evaluation may be stopped for the sake of another: 0 = now, Infinity = never. */
+export function givesWayInMs(attempt: Attempt, waiter: Flight, reputation: Reputation): number {
+  const { flight, stop } = attempt;
+  if (flight.gaveWay || flight.warms !== undefined || stop !== undefined) return Infinity;
+  if (!canBeStopped(flight.work.compiled)) return Infinity;
+  if (flight.work.policyId !== waiter.work.policyId) return leftOfSliceMs(attempt, reputation);
+  // The one that waits may well be as long, unless the policy is known for better.
+  if (reputation.usualMs(waiter.work.policyId) === undefined) return Infinity;
+  return Math.max(0, SLICE_AMONG_EQUALS_MS - ranMs(attempt));
 }
 
 /** What an evaluation has taken of its thread so far. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { decodeUtf8, encodeUtf8 } from '@portcullis/protocol';
 import { test } from 'tap';
+import { onEvaluatorEvent } from '../events.ts';
 import { obedientPolicy } from '../fixtures/obedient-policy.ts';
 import { moduleKey, Modules } from '../modules.ts';
 import type { CompiledPolicy } from '../runtimes/runtime.ts';
@@ -26,6 +27,12 @@ async function poolWith(options: { concurrency: number }) {
     instances: { kind: 'reset' },
     glue: 'function instantiate() { TextDecoder.constructor("return process")().exit(3); }',
   };
+  // As it is where the link step does not understand a module: nothing checks whether it is to stop.
+  const plan = { unlinked: 'for a test', globals: [], image: { covered: false, reason: 'for a test' } } as const;
+  const unlinked = {
+    moduleKey: 'unlinked',
+    compiled: { ...compiled, modules: [new WebAssembly.Module(await obedientPolicy())], plans: [plan] },
+  };
   const pool = new EvaluationPool({
     ...options,
     maxQueueLength: 100,
@@ -47,7 +54,7 @@ async function poolWith(options: { concurrency: number }) {
     },
     ...more,
   });
-  return { pool, work, deadlyWork: work('a', { policyId: 'deadly', compiled: deadly, moduleKey: 'deadly' }) };
+  return { pool, work, unlinked, deadlyWork: work('a', { policyId: 'deadly', compiled: deadly, moduleKey: 'deadly' }) };
 }
 
 test('a guest that brings its thread down is told so; those who shared the thread run again', async (t) => {
@@ -64,6 +71,46 @@ test('a guest that brings its thread down is told so; those who shared the threa
   t.match(pool.stats, { threadsReplaced: 1, runAgain: 10, queued: 0, running: 0, suspended: 0 });
   t.match(await pool.run(deadlyWork), { kind: 'crashed' }, 'again, on a thread of its own');
   t.match(await pool.run(work('a')), { kind: 'validated', response: { allowed: true } });
+  await pool.close();
+});
+
+test('a guest that cannot be stopped is ended with its thread, as a last resort', async (t) => {
+  const { pool, work, unlinked } = await poolWith({ concurrency: 2 });
+  await pool.warm('obedient', [work('a'), work('h:10:0', { hostCall: async () => encodeUtf8('10') })]);
+  const stuck = (timeoutMs: number): Work => work('l', { policyId: 'stuck', ...unlinked, timeoutMs });
+  const startedAtMs = monotonicMs();
+  t.match(await pool.run(stuck(100)), { kind: 'timed-out', begun: true });
+  t.ok(monotonicMs() - startedAtMs < 500, 'its caller is told at the deadline');
+  t.match(pool.stats, { timeouts: 1, threadsReplaced: 0 }, 'there is still hope for the thread');
+  while (pool.stats.threadsReplaced === 0) await sleep(5);
+  t.match(await pool.run(work('a')), { kind: 'validated' }, 'others go on meanwhile');
+  const leave = new AbortController();
+  const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
+  using _ = onEvaluatorEvent('started', ({ policyId }) => void (policyId === 'stuck' && onStarted()));
+  const gone = t.rejects(pool.run(stuck(300), { signal: leave.signal }), { code: 'aborted' });
+  await started;
+  await sleep(20);
+  leave.abort();
+  await gone;
+  await sleep(150);
+  t.equal(pool.stats.threadsReplaced, 1, 'a client that goes away costs no thread');
+  while (pool.stats.threadsReplaced === 1) await sleep(5);
+  t.match(pool.stats, { timeouts: 1, stopped: 0, threadsReplaced: 2 });
+  await pool.close();
+});
+
+test('a thread that takes the place of another is warmed before it is given requests', async (t) => {
+  const { pool, work, deadlyWork } = await poolWith({ concurrency: 2 });
+  const threadsWarmed = { count: 0 };
+  const hostCall = async (): Promise<Uint8Array> => {
+    threadsWarmed.count++;
+    return encodeUtf8('10');
+  };
+  await pool.warm('obedient', [work('h', { hostCall })]);
+  t.equal(threadsWarmed.count, 2);
+  t.match(await pool.run(deadlyWork), { kind: 'crashed' });
+  while (threadsWarmed.count < 3) await sleep(5);
+  t.match(await pool.run(work('a')), { kind: 'validated' });
   await pool.close();
 });
 
