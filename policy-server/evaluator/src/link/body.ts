@@ -1,7 +1,7 @@
 import { Edit, EditList } from './edits.ts';
 import { IMMEDIATES, Immediate, Op } from './opcodes.ts';
 import { scanAtomic, scanBulk, scanSimd } from './prefixed.ts';
-import { malformed, type ModuleReader } from './reader.ts';
+import { malformed, type ModuleReader, SMALLEST_ONE_BYTE_TYPE } from './reader.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 
 /** How far the index spaces of a module reach: what the link step appends lies beyond, where no guest may reach. */
@@ -15,6 +15,8 @@ export interface ScanOptions extends IndexSpaces {
   /** Whether `memory.size` and `memory.grow` are to be replaced. */
   readonly logicalSize: boolean;
 }
+
+const NO_VALUE = 0x40;
 
 /**
  * From this size on, straight-line code is checked at every call as well. A call may lead to a leaf without a check of its own
@@ -128,7 +130,15 @@ export class BodyScanner {
   }
 
   #block(opcode: number, at: number): number {
-    const next = skipBlockType(this.reader.bytes, at);
+    const { reader } = this;
+    const first = reader.bytes[at] as number;
+    let next = at + 1;
+    // No value, or one of a type that has a byte of its own.
+    if (first < SMALLEST_ONE_BYTE_TYPE && first !== NO_VALUE) {
+      reader.at = at;
+      reader.blockType();
+      next = reader.at;
+    }
     if (opcode === Op.loop) this.edits.add(Edit.check, next);
     return next;
   }
@@ -159,17 +169,20 @@ export class BodyScanner {
       case Op.callIndirect:
       case Op.returnCallIndirect:
         this.#call(at);
-        reader.number();
+        reader.typeIndex();
         reader.number();
         break;
       case Op.callReference:
       case Op.returnCallReference:
         this.#call(at);
-        reader.number();
+        reader.typeIndex();
         break;
       case Op.tableSet:
         this.writesTables = true;
         reader.number();
+        break;
+      case Op.nullReference:
+        reader.heapType();
         break;
       case Op.memorySize:
       case Op.memoryGrow:
@@ -203,7 +216,7 @@ export class BodyScanner {
         for (let types = reader.count(); types > 0; types--) reader.valueType();
         break;
       case Op.tryTable:
-        reader.at = skipBlockType(reader.bytes, reader.at);
+        reader.blockType();
         for (let handlers = reader.count(); handlers > 0; handlers--) {
           // catch and catch_ref name a tag and a label, catch_all and catch_all_ref a label.
           if (reader.byte() < 2) reader.number();
@@ -223,10 +236,4 @@ function skipNumber(bytes: Uint8Array, at: number): number {
   let next = at;
   while ((bytes[next++] as number) >= 0x80);
   return next;
-}
-
-/** A type's index, a value type, or a reference to a heap type. */
-function skipBlockType(bytes: Uint8Array, at: number): number {
-  const first = bytes[at];
-  return skipNumber(bytes, first === 0x63 || first === 0x64 ? at + 1 : at);
 }

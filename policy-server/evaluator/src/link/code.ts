@@ -17,7 +17,7 @@ export interface CodeFacts {
 /** Writes the payload of the code section with its checks. */
 export function writeCode(view: ModuleView, payload: Payload, additions: Additions, writer: ModuleWriter): CodeFacts {
   const { logicalSize, functions } = additions;
-  const reader = new ModuleReader(view.bytes, payload.start, payload.end);
+  const reader = new ModuleReader(view.bytes, payload.start, payload.end, view.typeCount);
   const scanner = new BodyScanner(reader, {
     functions: view.functionCount,
     globals: view.globals.length,

@@ -1,4 +1,4 @@
-import { readSections } from '@portcullis/protocol';
+import { ModuleError, readSections, type Section } from '@portcullis/protocol';
 import { EvaluationError } from '../errors.ts';
 import { malformed, ModuleReader } from './reader.ts';
 import { encodeUnsigned } from './writer.ts';
@@ -27,7 +27,7 @@ export interface MemoryType {
  * @throws EvaluationError `module-invalid` when the module cannot even start within the cap.
  */
 export function capMemory(bytes: Uint8Array, maxPages: number): Uint8Array {
-  const section = readSections(bytes).find((each) => each.id === MEMORY_SECTION);
+  const section = sectionsOf(bytes).find((each) => each.id === MEMORY_SECTION);
   if (section === undefined) return bytes;
   const reader = new ModuleReader(bytes, section.payloadStart, section.end);
   const memory = readMemorySection(reader);
@@ -40,6 +40,14 @@ export function capMemory(bytes: Uint8Array, maxPages: number): Uint8Array {
   out.set(replacement, section.start);
   out.set(bytes.subarray(section.end), section.start + replacement.length);
   return out;
+}
+
+function sectionsOf(bytes: Uint8Array): Section[] {
+  try {
+    return readSections(bytes);
+  } catch (error) {
+    throw error instanceof ModuleError ? malformed(error.message, error.offset) : error;
+  }
 }
 
 /** The one memory of a memory section, `undefined` when it is empty. */

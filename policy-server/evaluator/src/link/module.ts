@@ -2,7 +2,7 @@ import { EvaluationError } from '../errors.ts';
 import { type MemoryType, readMemorySection, readMemoryType } from './memory.ts';
 import { LINK_MODULE } from './plan.ts';
 import { ModuleReader } from './reader.ts';
-import { type Payload, readModuleSections, SectionId, type Sections } from './sections.ts';
+import { readModuleSections, type Payload, SectionId, type Sections } from './sections.ts';
 import { functionIndex, readTypeCount, skipConstant } from './types.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 
@@ -65,35 +65,65 @@ interface Imports {
  */
 export function viewModule(bytes: Uint8Array): ModuleView {
   const sections = readModuleSections(bytes);
+  let typeCount = Infinity;
   const open = <T>(id: number, absent: T, read: (reader: ModuleReader) => T): T => {
     const payload = sections.payloads.get(id);
-    return payload === undefined ? absent : read(new ModuleReader(bytes, payload.start, payload.end));
+    return payload === undefined ? absent : read(new ModuleReader(bytes, payload.start, payload.end, typeCount));
   };
+  typeCount = open(SectionId.type, 0, readTypeCount);
   const imports = open(SectionId.import, noImports(), readImports);
-  const own = open(SectionId.memory, undefined, readMemorySection);
-  const memories = own === undefined ? imports.memories : [...imports.memories, own];
-  if (memories.length > 1) {
-    throw new EvaluationError('module-invalid', `the module has ${memories.length} memories, expected one`);
-  }
-  const functionCount = imports.functions.length + open(SectionId.function, 0, (reader) => reader.u32());
+  const functionCount = imports.functions.length + open(SectionId.function, 0, readFunctionCount);
+  open(SectionId.table, undefined, (reader) => skipTables(reader, functionCount));
+  open(SectionId.tag, undefined, skipTags);
+  const own = open<ModuleGlobal[]>(SectionId.global, [], (reader) => readGlobals(reader, functionCount));
   return {
     bytes,
     sections,
-    typeCount: open(SectionId.type, 0, readTypeCount),
+    typeCount,
     functionImports: imports.functions,
     functionCount,
     importCount: imports.count,
     importsTable: imports.hasTable,
-    memory: memories[0],
-    globals: [
-      ...imports.globals,
-      ...open<ModuleGlobal[]>(SectionId.global, [], (reader) => readGlobals(reader, functionCount)),
-    ],
+    memory: onlyMemory(imports.memories, open(SectionId.memory, undefined, readMemorySection)),
+    globals: [...imports.globals, ...own],
     exports: open<ModuleExport[]>(SectionId.export, [], readExports),
     startFunction: open<number | undefined>(SectionId.start, undefined, (reader) =>
       functionIndex(reader, functionCount),
     ),
   };
+}
+
+function onlyMemory(imported: readonly ModuleMemory[], own: MemoryType | undefined): ModuleMemory | undefined {
+  const count = imported.length + (own === undefined ? 0 : 1);
+  if (count > 1) throw new EvaluationError('module-invalid', `the module has ${count} memories, expected one`);
+  return imported[0] ?? own;
+}
+
+function readFunctionCount(reader: ModuleReader): number {
+  const count = reader.count();
+  for (let i = 0; i < count; i++) reader.typeIndex();
+  return count;
+}
+
+const TABLE_WITH_INITIAL_VALUE = 0x40;
+
+function skipTables(reader: ModuleReader, functionCount: number): undefined {
+  for (let count = reader.count(); count > 0; count--) {
+    const hasValue = reader.bytes[reader.at] === TABLE_WITH_INITIAL_VALUE;
+    if (hasValue) reader.skip(2);
+    reader.valueType();
+    skipTableLimits(reader);
+    if (hasValue) skipConstant(reader, functionCount);
+  }
+}
+
+function skipTags(reader: ModuleReader): undefined {
+  for (let count = reader.count(); count > 0; count--) skipTag(reader);
+}
+
+function skipTag(reader: ModuleReader): void {
+  reader.byte();
+  reader.typeIndex();
 }
 
 function noImports(): Imports {
@@ -119,7 +149,7 @@ function readImport(reader: ModuleReader, imports: Imports, importedAs: ImportNa
   const kind = reader.byte();
   switch (kind) {
     case ExternalKind.function:
-      reader.u32();
+      reader.typeIndex();
       imports.functions.push(importedAs);
       break;
     case ExternalKind.table:
@@ -134,8 +164,7 @@ function readImport(reader: ModuleReader, imports: Imports, importedAs: ImportNa
       imports.globals.push({ ...readGlobalType(reader), imported: true });
       break;
     case ExternalKind.tag:
-      reader.byte();
-      reader.u32();
+      skipTag(reader);
       break;
     default:
       throw new UnsupportedFeature(`it imports something that is not known here (kind ${kind} at offset ${at})`);

@@ -4,7 +4,7 @@ import { UnsupportedFeature } from './unsupported.ts';
 const TYPED_REFERENCE = 0x64;
 const NULLABLE_TYPED_REFERENCE = 0x63;
 /** Numbers, v128, and every reference type that has a byte of its own lie at or above. */
-const SMALLEST_ONE_BYTE_TYPE = 0x69;
+export const SMALLEST_ONE_BYTE_TYPE = 0x69;
 const LARGEST_ONE_BYTE_TYPE = 0x7f;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -14,11 +14,14 @@ export class ModuleReader {
   readonly bytes: Uint8Array;
   at: number;
   readonly end: number;
+  /** How many types the module has; before that is known, any may be named. */
+  readonly #typeCount: number;
 
-  constructor(bytes: Uint8Array, start: number, end: number) {
+  constructor(bytes: Uint8Array, start: number, end: number, typeCount = Infinity) {
     this.bytes = bytes;
     this.at = start;
     this.end = end;
+    this.#typeCount = typeCount;
   }
 
   get done(): boolean {
@@ -72,11 +75,31 @@ export class ModuleReader {
   valueType(): number {
     const at = this.at;
     const type = this.byte();
-    if (type === TYPED_REFERENCE || type === NULLABLE_TYPED_REFERENCE) this.number();
+    if (type === TYPED_REFERENCE || type === NULLABLE_TYPED_REFERENCE) this.heapType();
     else if (type < SMALLEST_ONE_BYTE_TYPE || type > LARGEST_ONE_BYTE_TYPE) {
       throw new UnsupportedFeature(`it uses a type that is not known here (0x${type.toString(16)} at offset ${at})`);
     }
     return type;
+  }
+
+  /** Skips what a reference refers to: one of the module's types, or a negative number of one byte for a kind of them. */
+  heapType(): void {
+    const first = this.bytes[this.at] ?? 0;
+    if (first >= 0x40 && first < 0x80) this.at++;
+    else this.typeIndex();
+  }
+
+  typeIndex(): number {
+    const index = this.u32();
+    if (index >= this.#typeCount) throw malformed(`it has no type ${index}`, this.at);
+    return index;
+  }
+
+  /** Skips the type of a block: one value at most, or one of the module's types. */
+  blockType(): void {
+    const first = this.bytes[this.at];
+    if (first === TYPED_REFERENCE || first === NULLABLE_TYPED_REFERENCE) this.at++;
+    this.heapType();
   }
 
   /** Every entry of a section takes a byte at least: a count beyond that is a lie, and nothing may be allocated for it. */

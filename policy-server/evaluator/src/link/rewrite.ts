@@ -4,7 +4,7 @@ import { encodeMemoryType } from './memory.ts';
 import { ExternalKind, type ModuleView } from './module.ts';
 import { CONTROL_IMPORT, LINK_MODULE, MEMORY_IMPORT } from './plan.ts';
 import { ModuleReader } from './reader.ts';
-import { type Payload, PREAMBLE, SECTION_ORDER, SectionId } from './sections.ts';
+import { PREAMBLE, SECTION_ORDER, type Payload, SectionId } from './sections.ts';
 import { encodeSigned, encodeUnsigned, ModuleWriter } from './writer.ts';
 
 export interface RewrittenModule {
@@ -77,7 +77,7 @@ function writeAppended(writer: ModuleWriter, { id, payload, view, added }: Appen
   writer.section(id, () => {
     if (payload === undefined) writer.u32(added.length);
     else {
-      const reader = new ModuleReader(view.bytes, payload.start, payload.end);
+      const reader = new ModuleReader(view.bytes, payload.start, payload.end, view.typeCount);
       writer.u32(reader.u32() + added.length);
       writer.copy(view.bytes, reader.at, payload.end);
     }

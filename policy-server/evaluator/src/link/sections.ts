@@ -66,7 +66,7 @@ export function readModuleSections(bytes: Uint8Array): Sections {
     const start = reader.skip(length);
     const payload = { start, end: reader.at };
     if (id === SectionId.custom) {
-      if (new ModuleReader(bytes, start, reader.at).name() === NAME_SECTION) names ??= payload;
+      if (new ModuleReader(bytes, payload.start, payload.end).name() === NAME_SECTION) names ??= payload;
       continue;
     }
     const next = SECTION_ORDER.indexOf(id);

@@ -20,7 +20,7 @@ export function checkSegments(view: ModuleView): void {
   const open = (id: number, check: (reader: ModuleReader, view: ModuleView) => void): void => {
     const payload: Payload | undefined = view.sections.payloads.get(id);
     if (payload === undefined) return;
-    const reader = new ModuleReader(view.bytes, payload.start, payload.end);
+    const reader = new ModuleReader(view.bytes, payload.start, payload.end, view.typeCount);
     for (let segments = reader.count(); segments > 0; segments--) check(reader, view);
     if (!reader.done) throw malformed('a section is longer than what it holds', reader.at);
   };

@@ -85,8 +85,10 @@ export function skipConstant(reader: ModuleReader, functionCount: number): void 
       case Constant.globalGet:
       case Constant.i32:
       case Constant.i64:
-      case Constant.nullReference:
         reader.number();
+        break;
+      case Constant.nullReference:
+        reader.heapType();
         break;
       case Constant.f32:
         reader.skip(4);
