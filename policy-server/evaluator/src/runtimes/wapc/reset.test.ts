@@ -59,6 +59,44 @@ for (const name of ['wapc-rust', 'wapc-assemblyscript'] as const) {
   });
 }
 
+test('an instance on which something went wrong is not used again', async (t) => {
+  const twins = await Twins.of(
+    await guest(
+      `(call $request (i32.const 1000) (i32.const 2000))
+       (if (i32.eq (i32.load8_u (i32.const 2011)) (i32.const 49)) (then (unreachable)))
+       (if (i32.eq (i32.load8_u (i32.const 2011)) (i32.const 50)) (then (call $exit (i32.const 0))))
+       (if (i32.eq (i32.load8_u (i32.const 2011)) (i32.const 51)) (then (call $say (i32.const 0) (i32.const 9999))))
+       (if (i32.eq (i32.load8_u (i32.const 2011)) (i32.const 52)) (then (drop (call $ask))))
+       (call $say (i32.const 0) (i32.const 10)) (i32.const 1)`,
+    ),
+  );
+  await twins.compare(t, 'the first', { request: '0' });
+  for (const [request, what] of Object.entries({ 1: 'a trap', 2: 'an exit', 3: 'a limit', 4: 'a refused host call' })) {
+    const before = twins.reused;
+    await twins.compare(t, what, { request }, refuse);
+    t.equal(twins.reused, before + 1);
+    await twins.compare(t, `after ${what}`, { request: '0' });
+    t.equal(twins.reused, before + 1, `not after ${what}`);
+  }
+  const before = twins.reused;
+  await twins.compare(t, 'a host call', { request: '4' });
+  await twins.compare(t, 'after a host call', { request: '0' });
+  t.equal(twins.reused, before + 2);
+});
+
+test("the host takes no address for the guest's that lay in the memory of an earlier evaluation only", async (t) => {
+  const prepared = await prepareWat(
+    await guest(
+      `(if (i32.eq (local.get $operation) (i32.const 8)) (then (drop (memory.grow (i32.const 2)))))
+       (call $say (i32.const 150000) (i32.const 5)) (i32.const 1)`,
+    ),
+  );
+  for (let round = 0; round < 3; round += 1) {
+    t.equal(await evaluateOnce(prepared), '\0\0\0\0\0');
+    t.match(await evaluateOnce(prepared, { operation: 'protocol_version' }), /^trap: /);
+  }
+});
+
 const SECRET = 0x53;
 
 /**
