@@ -1,4 +1,5 @@
 import { encodeAdmissionRequest, parseAdmissionReview, parseRawReview, type AdmissionRequest } from './admission.ts';
+import { scanAdmissionReview, scanRawReview } from './admission-scan.ts';
 import { encodeJson, type JsonValue } from './json/value.ts';
 
 /** A request of `/validate_raw` as a policy sees it. */
@@ -14,8 +15,8 @@ export interface EncodedAdmissionRequest extends EncodedRequest {
   readonly operation: string;
   /** `kind.kind`. */
   readonly kind: string;
-  readonly namespace?: string;
-  readonly name?: string;
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
 }
 
 /**
@@ -25,7 +26,7 @@ export interface EncodedAdmissionRequest extends EncodedRequest {
  * @throws {@link JsonError}, `syntax` (HTTP 400) or `data` (HTTP 422).
  */
 export function readAdmissionReview(body: Uint8Array): EncodedAdmissionRequest {
-  return encodedAdmissionRequest(parseAdmissionReview(body));
+  return scanAdmissionReview(body) ?? encodedAdmissionRequest(parseAdmissionReview(body));
 }
 
 /**
@@ -34,7 +35,7 @@ export function readAdmissionReview(body: Uint8Array): EncodedAdmissionRequest {
  * @throws {@link JsonError}, `syntax` (HTTP 400) or `data` (HTTP 422).
  */
 export function readRawReview(body: Uint8Array): EncodedRequest {
-  return encodedRawRequest(parseRawReview(body));
+  return scanRawReview(body) ?? encodedRawRequest(parseRawReview(body));
 }
 
 /** An AdmissionRequest that was parsed already. */
@@ -44,8 +45,8 @@ export function encodedAdmissionRequest(request: AdmissionRequest): EncodedAdmis
     uid,
     operation,
     kind: request.kind.kind,
-    ...(namespace !== undefined && { namespace }),
-    ...(name !== undefined && { name }),
+    namespace,
+    name,
     bytes: new Uint8Array(encodeAdmissionRequest(request)),
   };
 }
