@@ -26,6 +26,7 @@ export function descriptorFunctions(system: System, snapshot: Snapshot) {
   const { memory } = guest;
   guest.onAttach(() => {
     for (const stream of STREAMS) open.add(stream);
+    system.hasClosedStream = false;
   });
   const whenOpen = (descriptor: number, run: () => number): number => (open.has(descriptor) ? run() : ERRNO.badf);
   return {
@@ -39,7 +40,9 @@ export function descriptorFunctions(system: System, snapshot: Snapshot) {
       return transfer(memory, [iovsAt, count, writtenAt], (buffers) => appendAll(output, buffers));
     },
     fd_close(descriptor: number): number {
-      return open.delete(descriptor) ? ERRNO.success : ERRNO.badf;
+      if (!open.delete(descriptor)) return ERRNO.badf;
+      system.hasClosedStream = true;
+      return ERRNO.success;
     },
     fd_fdstat_get(descriptor: number, statAt: number): number {
       return whenOpen(descriptor, () => {

@@ -177,7 +177,7 @@ test('stdout and stderr are kept apart, and bounded', async (t) => {
 });
 
 test('the standard streams are pipes', async (t) => {
-  const { errno, memory } = boot();
+  const { errno, memory, system, guest, host } = boot();
   memory.writeU64(0, 0xffffffffffffffffn);
   t.equal(await errno('fd_fdstat_get', 0, 0), 0);
   t.equal(memory.readU64(0), 0n, 'type unknown, no flags');
@@ -195,6 +195,10 @@ test('the standard streams are pipes', async (t) => {
   t.equal(await errno('fd_close', 2), 8);
   t.equal(await errno('fd_write', 2, 0, 0, 0), 8);
   t.equal(await errno('fd_fdstat_get', 2, 0), 8);
+  t.equal(system.hasClosedStream, true);
+  guest.attach(host);
+  t.equal(await errno('fd_fdstat_get', 2, 0), 0, 'it is open again in the next evaluation');
+  t.equal(system.hasClosedStream, false);
 });
 
 test('fd_filestat_get writes as many bytes as the snapshot has', async (t) => {

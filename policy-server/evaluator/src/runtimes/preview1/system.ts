@@ -11,6 +11,8 @@ export interface System {
   readonly stdin: Stdin;
   readonly stdout: CapturedOutput;
   readonly stderr: CapturedOutput;
+  /** Whether the guest has closed one of its streams in this evaluation. */
+  hasClosedStream?: boolean;
 }
 
 /** The two ABIs of preview 1: `wasi_unstable` (snapshot 0) lays some structures out differently. */
@@ -28,4 +30,11 @@ export function systemFor({ limits, control }: ThreadContext): System {
     stderr.clear();
   });
   return { guest, argv: [], stdin, stdout, stderr };
+}
+
+/** What start code did that neither memory nor globals hold, in words that follow `it`; `undefined` = nothing. */
+export function deedOf({ guest, stdout, stderr, hasClosedStream }: System): string | undefined {
+  if (guest.host.deed !== undefined) return guest.host.deed;
+  if (stdout.size + stderr.size > 0) return 'prints';
+  return hasClosedStream === true ? 'closes a stream' : undefined;
 }

@@ -1,13 +1,11 @@
 import { EvaluationError } from '../../errors.ts';
-import { type Callable, Guest, type GuestOutcome } from '../guest/guest.ts';
+import type { Callable, Guest, GuestOutcome } from '../guest/guest.ts';
 import type { InstanceState } from '../guest/image.ts';
 import type { ImagedInstance } from '../guest/imaged-instances.ts';
 import { exportedFunction, instantiateLinked, type LinkedModule } from '../guest/instance.ts';
 import { linkImports } from '../guest/offer.ts';
-import { CapturedOutput } from '../guest/output.ts';
 import { payloadParts, sizeOf } from '../guest/payload.ts';
-import { Stdin } from '../preview1/stdin.ts';
-import type { System } from '../preview1/system.ts';
+import { deedOf, type System, systemFor } from '../preview1/system.ts';
 import type { GuestAnswer, GuestHost, GuestInput, GuestOperation } from '../runtime.ts';
 import { guestCallFailure, limitFailure, NO_GUEST_CALL } from './errors.ts';
 import { type Exchange, WAPC_OFFER, wapcFunctions } from './imports.ts';
@@ -43,15 +41,8 @@ export class WapcInstance implements ImagedInstance {
 
   /** No code of the guest has run. */
   constructor(source: WapcModule, memoryPages?: number) {
-    const { limits, control } = source.thread;
-    this.guest = new Guest(undefined, limits, control);
-    const stdout = new CapturedOutput('standard output', limits.maxOutputBytes);
-    const stderr = new CapturedOutput('standard error', limits.maxOutputBytes);
-    this.#system = { guest: this.guest, argv: [], stdin: new Stdin(), stdout, stderr };
-    this.guest.onAttach(() => {
-      stdout.clear();
-      stderr.clear();
-    });
+    this.#system = systemFor(source.thread);
+    this.guest = this.#system.guest;
     const functions = wapcFunctions(this.#system, this.#exchange);
     const linked = linkImports(this.guest, source.imports, WAPC_OFFER, functions);
     const { exports, state } = instantiateLinked(this.guest, source, linked, memoryPages);
@@ -75,8 +66,7 @@ export class WapcInstance implements ImagedInstance {
 
   /** What start code did that neither memory nor globals hold. */
   get surprise(): string | undefined {
-    const { stdout, stderr } = this.#system;
-    const deed = this.guest.host.deed ?? (stdout.size + stderr.size > 0 ? 'prints' : undefined);
+    const deed = deedOf(this.#system);
     return deed === undefined ? undefined : `its start code ${deed}`;
   }
 

@@ -85,6 +85,16 @@ test('start code that others see something of runs for every evaluation', async 
   await evaluateOnce(printing, { host });
   t.same(host.logged.slice(2), ['info: kubew', 'info: kubew']);
   t.same(printing.instances, { kind: 'fresh', reason: 'its start code prints' });
+  const closing = await prepare(
+    guest(
+      SAY,
+      '(func (export "wapc_init") (drop (call $fd_close (i32.const 1))))',
+      '$policy',
+      '(import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))',
+    ),
+  );
+  await evaluateOnce(closing);
+  t.same(closing.instances, { kind: 'fresh', reason: 'its start code closes a stream' });
 });
 
 test('start code that ends with proc_exit(0) and reads clocks and random numbers runs once for an image', async (t) => {

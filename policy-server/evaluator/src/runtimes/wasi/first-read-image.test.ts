@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { test, type Test } from 'tap';
 import { FakeHost } from '../guest/fake-host.ts';
-import { evaluateOnce, testThread } from '../guest/test-evaluation.ts';
+import { evaluateOnce, prepareOn, testThread } from '../guest/test-evaluation.ts';
 import type { Prepared } from '../runtime.ts';
 import { goProgram, type GoProgram } from './fixtures/go-program.ts';
-import { AT_FIRST_READ, LIMITS, prepare, prepareOn, seen } from './fixtures/seen.ts';
+import { AT_FIRST_READ, LIMITS, prepare, seen } from './fixtures/seen.ts';
+import { wasiRuntime } from './prepare.ts';
 
 /** Enough work that an image behind it is worth having. */
 const WORK = `(local.set $kept (i32.const 6000000))
@@ -145,7 +146,7 @@ test('an evaluation that is stopped while its run is repeated has its answer, an
     if (looks === stopAtLook) Atomics.store(control, 0, 1);
     return performance.now();
   };
-  const prepared = await prepareOn({ ...thread, instancePool: { nowMs } }, await imitation({}));
+  const prepared = await prepareOn({ ...thread, instancePool: { nowMs } }, wasiRuntime, 'wasi', await imitation({}));
   let undecided = 0;
   // The run itself takes two looks at the clock.
   for (stopAtLook = 3; !isDeepStrictEqual(prepared.instances, AT_FIRST_READ); stopAtLook += 1) {

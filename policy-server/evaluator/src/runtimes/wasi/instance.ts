@@ -4,7 +4,7 @@ import type { InstanceState } from '../guest/image.ts';
 import type { ImagedInstance } from '../guest/imaged-instances.ts';
 import { exportedFunction, instantiateLinked, type LinkedModule } from '../guest/instance.ts';
 import { linkImports } from '../guest/offer.ts';
-import { systemFor } from '../preview1/system.ts';
+import { deedOf, systemFor } from '../preview1/system.ts';
 import type { GuestAnswer, GuestHost, GuestOperation } from '../runtime.ts';
 import { limitFailure, NO_START, programFailure } from './errors.ts';
 import { FirstRead } from './first-read.ts';
@@ -116,8 +116,7 @@ export class WasiInstance implements ImagedInstance {
 
   /** What the start function did that neither memory nor globals hold. */
   get surprise(): string | undefined {
-    const { stdout, stderr } = this.#system;
-    const deed = this.guest.host.deed ?? (stdout.size + stderr.size > 0 ? 'prints' : undefined);
+    const deed = deedOf(this.#system);
     return deed === undefined ? undefined : `its start function ${deed}`;
   }
 
