@@ -52,7 +52,7 @@ export class Guest {
     this.host.attach(host);
     this.memory.forgetSize();
     this.#stop = undefined;
-    for (const reset of this.#resets) reset();
+    this.#resets.forEach((reset) => reset());
   }
 
   /** Registers what is to be done whenever an evaluation begins: for imports that remember something while one lasts. */

@@ -135,12 +135,11 @@ export class Image {
   restore(state: InstanceState): boolean {
     if (state.physicalPages !== this.physicalPages) return false;
     const { bytes } = state;
-    let end = 0;
-    for (const range of this.#ranges) {
-      if (range.start > end) bytes.fill(0, end, range.start);
+    const end = this.#ranges.reduce((done, range) => {
+      if (range.start > done) bytes.fill(0, done, range.start);
       bytes.set(range.bytes, range.start);
-      end = range.end;
-    }
+      return range.end;
+    }, 0);
     bytes.fill(0, end);
     this.#restoreGlobals(state);
     return true;
@@ -160,10 +159,9 @@ export class Image {
   }
 
   #restoreGlobals({ globals }: InstanceState): void {
-    for (let index = 0; index < globals.length; index += 1) {
-      const global = globals[index];
-      if (global !== undefined) global.value = this.#globals[index];
-    }
+    globals.forEach((global, index) => {
+      global.value = this.#globals[index];
+    });
   }
 }
 

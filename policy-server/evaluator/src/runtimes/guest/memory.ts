@@ -64,10 +64,10 @@ export class GuestMemory {
   /** Writes pieces one behind the other. */
   writeAll(pointer: number, pieces: readonly Uint8Array[]): void {
     let address = unsigned(pointer);
-    for (const piece of pieces) {
+    pieces.forEach((piece) => {
       this.write(address, piece);
       address += piece.length;
-    }
+    });
   }
 
   readU8(pointer: number): number {

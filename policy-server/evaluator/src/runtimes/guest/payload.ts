@@ -21,9 +21,7 @@ export function payloadParts(operation: GuestOperation, input: GuestInput): read
 }
 
 export function sizeOf(parts: readonly Uint8Array[]): number {
-  let size = 0;
-  for (const part of parts) size += part.length;
-  return size;
+  return parts.reduce((size, part) => size + part.length, 0);
 }
 
 /** The parts in one piece. */
