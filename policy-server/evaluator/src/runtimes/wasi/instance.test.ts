@@ -184,6 +184,41 @@ test('what a program may print and ask is bounded', async (t) => {
   );
 });
 
+test('a program of whatever toolchain is brought back to its start', async (t) => {
+  const COUNT = `
+    (global.set $count (i32.add (global.get $count) (i32.const 1)))
+    (i32.store8 (i32.const 1100) (i32.add (i32.load8_u (i32.const 1100)) (global.get $count)))
+    (i32.store8 (i32.const 1101) (i32.add (i32.const 48) (memory.size)))
+    (drop (memory.grow (i32.const 2)))
+    (drop (call $ask))
+    (call $print (i32.const 1) (i32.const 1100) (i32.const 2))`;
+  const fields = '(global $count (mut i32) (i32.const 64))';
+  const ends = ['', '(call $exit (i32.const 0))', '(if (call $read) (then (call $complain)))'];
+  for (const end of ends) {
+    const prepared = await prepare(await program(COUNT + end, fields));
+    const host = new FakeHost();
+    for (let round = 0; round < 4; round += 1) {
+      host.answer = round === 2 ? () => Promise.reject(new Error('no')) : async ({ payload }) => payload;
+      t.equal(await evaluateOnce(prepared, { host }), 'A1', `round ${round} of ${end}`);
+    }
+    t.same(prepared.instances, { kind: 'reset', image: 'at its start' });
+    t.equal(host.calls.length, 4);
+  }
+  const started = await prepare(
+    await program(
+      '(call $print (i32.const 1) (i32.const 1100) (i32.const 1))',
+      '(func $s (i32.store8 (i32.const 1100) (i32.const 65))) (start $s)',
+    ),
+  );
+  for (let round = 0; round < 2; round += 1) t.equal(await evaluateOnce(started), 'A');
+  t.same(started.instances, { kind: 'reset', image: 'at its start' });
+  const writing = await prepare(
+    await program('(table.set (i32.const 0) (ref.null func)) (call $complain)', '(table 1 funcref)'),
+  );
+  t.equal(await evaluateOnce(writing), '');
+  t.same(writing.instances, { kind: 'fresh', reason: 'its code writes to a table' });
+});
+
 test('a program that waits for the host when its evaluation ends is never resumed', async (t) => {
   const host = new FakeHost();
   const answer = Promise.withResolvers<Uint8Array>();

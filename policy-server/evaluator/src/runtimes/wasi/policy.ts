@@ -1,3 +1,4 @@
+import type { LinkPlan } from '../../link/plan.ts';
 import { ImagedInstances } from '../guest/imaged-instances.ts';
 import { instancePoolOf } from '../guest/instance-pool.ts';
 import type { Evaluation, GuestHost, GuestOperation, InstanceReport, Prepared } from '../runtime.ts';
@@ -5,6 +6,15 @@ import { NO_PROTOCOL_VERSION, type Source, WasiEvaluation } from './evaluation.t
 import { FirstReadImage } from './first-read-image.ts';
 import { ROOM_PAGES, WasiInstance, type WasiModule } from './instance.ts';
 import { RecordingHost } from './replay.ts';
+
+const AT_FIRST_READ = 'at its first read of standard input';
+const AT_START = 'at its start';
+
+/** What can be said of a program before it has run: where its image will be taken. */
+export function promisedInstances({ checkpoint }: LinkPlan, report: InstanceReport): InstanceReport {
+  if (report.kind === 'fresh') return report;
+  return { kind: 'reset', image: checkpoint === undefined ? AT_START : `${AT_FIRST_READ}, once that has proven right` };
+}
 
 /**
  * A WASI policy on one thread. Its instances are brought back to where the program begins or, if it is one of the Go toolchain and
@@ -33,12 +43,12 @@ export class WasiPolicy implements Prepared {
   }
 
   get instances(): InstanceReport {
-    const { report } = this.#fromStart;
+    const promised = promisedInstances(this.#module.plan, this.#fromStart.report);
     const firstRead = this.#firstReads.get('validate');
-    if (report.kind === 'fresh' || firstRead === undefined) return report;
-    if (firstRead.isProven) return { kind: 'reset', image: 'at its first read of standard input' };
+    if (promised.kind === 'fresh' || firstRead === undefined) return promised;
+    if (firstRead.isProven) return { kind: 'reset', image: AT_FIRST_READ };
     const { refusal } = firstRead;
-    return refusal === undefined ? report : { kind: 'reset', image: `at its start: it ${refusal}` };
+    return refusal === undefined ? promised : { kind: 'reset', image: `${AT_START}: it ${refusal}` };
   }
 
   async begin(operation: GuestOperation, host: GuestHost): Promise<Evaluation> {
