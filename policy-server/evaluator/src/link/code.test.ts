@@ -202,6 +202,18 @@ test('what is not known is never passed over: the module runs as it is, and says
   t.end();
 });
 
+test('a function that checks would make too large for the engine keeps its module as it is', (t) => {
+  const head = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...section(1, [[0x60, 0, 0]]), ...section(3, [[0]])];
+  const code = Buffer.alloc(7_500_000, Uint8Array.from(LOOP));
+  const body = Buffer.concat([Uint8Array.of(0), code, Uint8Array.of(END)]);
+  const payload = Buffer.concat([Uint8Array.of(1, ...leb(body.length)), body]);
+  const module = Uint8Array.from(Buffer.concat([Uint8Array.of(...head, 10, ...leb(payload.length)), payload]));
+  const { bytes, plan } = linkModule(module, OPTIONS);
+  t.equal(plan.unlinked, 'it has a function of 7500002 bytes, too large for checks');
+  t.same(bytes, module);
+  t.end();
+});
+
 test('a module cannot reach what the link step appends', (t) => {
   const beyond: Readonly<Record<string, readonly number[]>> = {
     'the control memory, loaded from': [0x28, 0x42, 0x01, 0x00],

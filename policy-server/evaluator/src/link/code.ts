@@ -6,6 +6,7 @@ import type { ModuleView } from './module.ts';
 import { Op } from './opcodes.ts';
 import { malformed, ModuleReader } from './reader.ts';
 import type { Payload } from './sections.ts';
+import { UnsupportedFeature } from './unsupported.ts';
 import { encodeUnsigned, type ModuleWriter } from './writer.ts';
 
 /** What the proof of the image needs to know of a module's code. */
@@ -42,6 +43,9 @@ export function writeCode(view: ModuleView, payload: Payload, additions: Additio
   return scanner;
 }
 
+/** The engine takes no larger ones (JavaScript API of WebAssembly: implementation-defined limits). */
+const LARGEST_BODY_BYTES = 7_654_321;
+
 /** What takes the place of an edit, by its kind. */
 type Insertions = readonly Uint8Array[];
 
@@ -58,6 +62,9 @@ function writeBody(writer: ModuleWriter, scanner: BodyScanner, insertions: Inser
   let size = body.end - body.start + (checksEntry ? check.length : 0);
   for (let i = 0; i < length; i++) {
     size += (insertions[kinds[i] as number] as Uint8Array).length - (lengths[i] as number);
+  }
+  if (size > LARGEST_BODY_BYTES) {
+    throw new UnsupportedFeature(`it has a function of ${body.end - body.start} bytes, too large for checks`);
   }
   writer.u32(size);
   let from = body.start;

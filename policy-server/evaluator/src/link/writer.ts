@@ -75,11 +75,6 @@ export class ModuleWriter {
   }
 }
 
-/** Bytes of a number in LEB128. */
-export function unsignedLength(value: number): number {
-  return value < 0x80 ? 1 : value < 0x40_00 ? 2 : value < 0x20_00_00 ? 3 : value < 0x10_00_00_00 ? 4 : 5;
-}
-
 /** LEB128 as in immediates. */
 export function encodeUnsigned(value: number): number[] {
   const out: number[] = [];
