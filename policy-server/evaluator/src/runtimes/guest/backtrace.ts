@@ -1,3 +1,5 @@
+import { type OriginalPositions, originalPositions } from '../../link/positions.ts';
+
 const MAX_FRAMES = 20;
 const MAX_NAME_LENGTH = 200;
 
@@ -7,23 +9,27 @@ const FRAME =
 
 /**
  * The guest's part of an error's stack in the form policy authors know from wasmtime, or the error's message if no frame of the
- * guest is on it.
+ * guest is on it. Offsets are those of the module as its author built it.
  */
-export function backtraceOf(error: unknown): string {
+export function backtraceOf(error: unknown, module?: WebAssembly.Module): string {
   // An exception of the guest's own has no stack.
   if (!(error instanceof Error)) return 'uncaught exception';
+  const positions = module && originalPositions(module);
   const frames = (error.stack ?? '')
     .split('\n')
-    .flatMap((line) => describeFrame(line) ?? [])
+    .flatMap((line) => describeFrame(line, positions) ?? [])
     .slice(0, MAX_FRAMES);
   if (frames.length === 0) return error.message;
   const lines = frames.map((frame, index) => `\n  ${String(index).padStart(3)}: ${frame}`);
   return `error while executing at wasm backtrace:${lines.join('')}`;
 }
 
-function describeFrame(line: string): string | undefined {
-  const { name = '', script = '', index, offset = '' } = FRAME.exec(line)?.groups ?? {};
+function describeFrame(line: string, positions: OriginalPositions | undefined): string | undefined {
+  const { name = '', script = '', index, offset: linkedOffset = '' } = FRAME.exec(line)?.groups ?? {};
   if (index === undefined) return undefined;
+  // The link step's own functions stand for instructions.
+  if (positions !== undefined && Number(index) >= positions.functionCount) return undefined;
+  const offset = positions?.offsetOf(Number.parseInt(linkedOffset, 16)).toString(16) ?? linkedOffset;
   // The script is named `<module>-<8 hex digits>`, or by the digits alone.
   const moduleName = script.slice(0, Math.max(0, script.length - 9));
   const functionName = withoutModule(name, moduleName);

@@ -30,6 +30,8 @@ type Entry = (...args: (number | bigint)[]) => Promise<unknown>;
  */
 export class Guest {
   readonly memory = new GuestMemory();
+  /** What it is an instance of: backtraces are told in its terms. */
+  module: WebAssembly.Module | undefined;
   readonly limits: GuestLimits;
   readonly host = new AttachedHost();
   readonly #control: Int32Array;
@@ -161,7 +163,7 @@ export class Guest {
     // The trap of a check looks like any other; what tells it apart is who asked for it.
     if (this.#isOver || thrown === ABANDONMENT || this.#isToStop()) return ABANDONED;
     const error = this.#stop ?? thrown;
-    const backtrace = backtraceOf(error);
+    const backtrace = backtraceOf(error, this.module);
     if (!(error instanceof GuestStop)) {
       return { kind: 'trap', message: error instanceof Error ? error.message : 'uncaught exception', backtrace };
     }

@@ -74,8 +74,6 @@ function globalOf(exports: WebAssembly.Exports, name: string): WebAssembly.Globa
 }
 
 export interface ImageOptions {
-  /** Pages behind the image that an evaluation may grow into and be put back from. */
-  readonly roomPages: number;
   /** Pages the memory can have at most. */
   readonly maximumPages: number;
   /** What of the memory was not zero when the instance was made, before any code ran. */
@@ -95,22 +93,23 @@ interface KeptRange extends MemoryRange {
 /**
  * What an instance was when its start code had run: its memory, of which only what is not zero is kept, and its globals.
  *
- * The memory of every instance at an image has the same real size, that of the image and a fixed room, whatever ran in it
- * before. So what an access beyond the logical size sees (zeros in the room, a trap behind it) never depends on an earlier
- * request, and an instance that outgrew the room can never come back.
+ * The memory of an instance at an image has a fixed real size, that of the image and a room behind it, whatever ran in it before.
+ * So what an access beyond the logical size sees (zeros in the room, a trap behind it) never depends on an earlier request, and
+ * an instance that outgrew its room can never come back.
  */
 export class Image {
-  readonly physicalPages: number;
   /** What keeping it costs. */
   readonly sizeBytes: number;
+  readonly #pages: number;
+  readonly #maximumPages: number;
   readonly #ranges: readonly KeptRange[];
   readonly #globals: readonly unknown[];
   readonly #initial: readonly MemoryRange[];
 
-  private constructor(state: InstanceState, { roomPages, maximumPages, initial }: ImageOptions) {
-    const pages = state.logicalPages;
+  private constructor(state: InstanceState, { maximumPages, initial }: ImageOptions) {
+    this.#pages = state.logicalPages;
     // A module that cannot grow has no use for room.
-    this.physicalPages = state.hasLogicalSize ? Math.min(pages + roomPages, Math.max(pages, maximumPages)) : pages;
+    this.#maximumPages = state.hasLogicalSize ? Math.max(this.#pages, maximumPages) : this.#pages;
     this.#ranges = nonZeroRanges(state.bytes).map((range) => ({
       ...range,
       bytes: state.bytes.slice(range.start, range.end),
@@ -122,7 +121,7 @@ export class Image {
 
   /**
    * Takes the image of an instance on which nothing has run but start code; the instance itself is at the image as soon as it has
-   * been resized to it. A text instead says why there can be no image.
+   * been given its room. A text instead says why there can be no image.
    */
   static capture(state: InstanceState, options: ImageOptions): Image | string {
     // JavaScript cannot write the bits of a NaN back: numbers that pass through it may come out as another NaN.
@@ -131,9 +130,13 @@ export class Image {
     return new Image(state, options);
   }
 
-  /** Puts a used instance of the same module back to the image; `false` = it outgrew its room and is of no use. */
-  restore(state: InstanceState): boolean {
-    if (state.physicalPages !== this.physicalPages) return false;
+  /** Size of the memory of an instance that has this much room, as far as it may have it. */
+  pagesWith(roomPages: number): number {
+    return Math.min(this.#pages + roomPages, this.#maximumPages);
+  }
+
+  /** Puts a used instance of the same module back to the image. It still has the room it was given, no more. */
+  restore(state: InstanceState): void {
     const { bytes } = state;
     const end = this.#ranges.reduce((done, range) => {
       if (range.start > done) bytes.fill(0, done, range.start);
@@ -142,20 +145,17 @@ export class Image {
     }, 0);
     bytes.fill(0, end);
     this.#restoreGlobals(state);
-    return true;
   }
 
   /**
    * Brings a new instance of the same module, on which no code has run, to the image. Zeros it has already are not written: the
    * first write to a page costs as much as bringing back a dozen.
    */
-  apply(state: InstanceState): boolean {
-    if (!state.resize(this.physicalPages)) return false;
+  apply(state: InstanceState): void {
     const { bytes } = state;
     for (const { start, end } of this.#initial) bytes.fill(0, start, end);
     for (const range of this.#ranges) bytes.set(range.bytes, range.start);
     this.#restoreGlobals(state);
-    return true;
   }
 
   #restoreGlobals({ globals }: InstanceState): void {

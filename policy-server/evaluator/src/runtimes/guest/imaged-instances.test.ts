@@ -260,6 +260,34 @@ test('without an image every instance is new, and the reason is told', async (t)
   await freshAfter(writing, (writing.instances.report as { reason: string }).reason);
 });
 
+test('an evaluation that needs more room gets an instance that has it, at the same image', async (t) => {
+  const subject = await subjectOf(threadWith({ largeRoomPages: 9 }));
+  const { instances, take } = subject;
+  const usual = await take();
+  const expected = snapshot(usual);
+  const wide = instances.widen(usual);
+  t.equal(stateOf(wide).physicalPages, 11);
+  t.same(snapshot(wide).globals, expected.globals);
+  t.same(snapshot(wide).memory.subarray(0, 6 * PAGE), expected.memory);
+  t.equal(await take(), usual, 'the other one is free again');
+  instances.giveBack(usual, true);
+  stateOf(wide).bytes.fill(1);
+  t.equal(exportedFunction(wide.instance.exports, 'grow')?.(9), 2);
+  instances.giveBack(wide, true);
+  const again = await take();
+  t.equal(again, usual, 'the large one is for large evaluations only');
+  t.equal(instances.widen(again), wide);
+  t.ok(
+    stateOf(wide)
+      .bytes.subarray(3 * PAGE)
+      .every((byte) => byte === 0),
+  );
+  t.equal(subject.started, 1);
+  const fresh = await subjectOf(testThread({}, 'fresh'));
+  const lease = await fresh.take();
+  t.equal(fresh.instances.widen(lease), lease, 'without an image there is no need for room');
+});
+
 test('room is cut where the memory may not grow that far', async (t) => {
   const subject = await subjectOf(testThread(), COUNTING.replace('"memory") 2', '"memory") 2 3'));
   const first = await subject.take();

@@ -36,7 +36,11 @@ export interface Lease<T> {
   usedAtMs: number;
 }
 
-type ImagedLease<T> = Lease<T> & { readonly image: Image };
+interface ImagedLease<T> extends Lease<T> {
+  readonly image: Image;
+  /** Real size of its memory as long as it has not outgrown its room. */
+  readonly memoryPages: number;
+}
 
 /**
  * The instances of one module on one thread. Each is brought back to the image before an evaluation; while it is taken (its guest
@@ -68,43 +72,48 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
 
   /** An idle instance, brought back to the image; `undefined` = there is none: `make` one. */
   takeIdle(): Lease<T> | undefined {
-    if (this.#image === undefined) return undefined;
     const nowMs = this.#pool.options.nowMs();
-    if (this.#isOld(nowMs)) this.#dropImage();
-    const lease = this.#idle.pop();
-    if (lease === undefined) return undefined;
-    lease.usedAtMs = nowMs;
-    this.#usedAtMs = nowMs;
-    const { instance, image } = lease;
-    if (instance.state !== undefined && image.restore(instance.state)) return lease;
-    // Cannot be: what outgrew its room was not taken back.
-    this.giveBack(lease, false);
-    return undefined;
+    if (this.#image !== undefined && this.#isOld(nowMs)) this.#dropImage();
+    return this.#image && this.#takeIdle(this.#image.pagesWith(this.#roomPages), nowMs);
   }
 
   /** A new instance at the image; calls `start` on it, and passes on what that throws, unless there is an image already. */
   async make(start: (instance: T) => Promise<void> | void): Promise<Lease<T>> {
-    const image = this.#image;
-    const instance = this.#recipe.instantiate(image?.physicalPages);
+    if (this.#image !== undefined) return this.#makeAt(this.#image, this.#image.pagesWith(this.#roomPages));
+    const instance = this.#recipe.instantiate(undefined);
     const { state } = instance;
-    if (image !== undefined && state !== undefined && image.apply(state)) return this.#lease(instance, image);
     const initial = this.#report.kind === 'fresh' || state === undefined ? [] : nonZeroRanges(state.bytes);
     await start(instance);
-    const own = this.#capture(instance, initial);
-    return own !== undefined && state?.resize(own.physicalPages) === true
-      ? this.#lease(instance, own)
+    const image = this.#capture(instance, initial);
+    const memoryPages = image?.pagesWith(this.#roomPages) ?? 0;
+    return image !== undefined && state?.resize(memoryPages) === true
+      ? this.#lease(instance, image, memoryPages)
       : { instance, usedAtMs: 0 };
+  }
+
+  /**
+   * Exchanges an instance in which nothing has run for one with the large room, at the same image. What decides on that must be
+   * the request itself (its size, say), never what an earlier one needed. Without an image there is nothing to be put back from
+   * and no need for room: the lease stays as it is.
+   */
+  widen(lease: Lease<T>): Lease<T> {
+    const { image } = lease;
+    if (image === undefined || image !== this.#image) return lease;
+    const memoryPages = image.pagesWith(this.#pool.options.largeRoomPages);
+    const wide = this.#takeIdle(memoryPages, lease.usedAtMs) ?? this.#makeAt(image, memoryPages);
+    this.giveBack(lease, true);
+    return wide;
   }
 
   /** Takes an instance back. Not `clean` = its evaluation did not end as it should: it is dropped, never put back. */
   giveBack(lease: Lease<T>, clean: boolean): void {
     if (!isImaged(lease)) return;
-    const { instance, image } = lease;
-    const inRoom = instance.state?.physicalPages === image.physicalPages;
+    const { instance, image, memoryPages } = lease;
+    const inRoom = instance.state?.physicalPages === memoryPages;
     if (clean && inRoom && image === this.#image) {
       this.#idle.push(lease);
       this.#pool.fit();
-    } else this.#pool.remove(instanceBytes(image));
+    } else this.#pool.remove(bytesOf(lease));
   }
 
   get oldestIdleSinceMs(): number | undefined {
@@ -113,7 +122,7 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
 
   dropOldest(): void {
     const lease = this.#idle.shift();
-    if (lease !== undefined) this.#pool.remove(instanceBytes(lease.image));
+    if (lease !== undefined) this.#pool.remove(bytesOf(lease));
     if (this.#idle.length === 0) this.#dropImage();
   }
 
@@ -124,10 +133,34 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
     return this.#image !== undefined;
   }
 
-  #lease(instance: T, image: Image): ImagedLease<T> {
-    this.#pool.add(this, instanceBytes(image));
+  get #roomPages(): number {
+    return this.#recipe.roomPages ?? this.#pool.options.roomPages;
+  }
+
+  /** The one used last of those with a memory of this size. */
+  #takeIdle(memoryPages: number, nowMs: number): ImagedLease<T> | undefined {
+    let at = this.#idle.length - 1;
+    while (at >= 0 && this.#idle[at]?.memoryPages !== memoryPages) at -= 1;
+    if (at < 0) return undefined;
+    const lease = at === this.#idle.length - 1 ? this.#idle.pop() : this.#idle.splice(at, 1)[0];
+    if (lease?.instance.state === undefined) return undefined;
+    lease.image.restore(lease.instance.state);
+    lease.usedAtMs = nowMs;
+    this.#usedAtMs = nowMs;
+    return lease;
+  }
+
+  #makeAt(image: Image, memoryPages: number): ImagedLease<T> {
+    const instance = this.#recipe.instantiate(memoryPages);
+    if (instance.state !== undefined) image.apply(instance.state);
+    return this.#lease(instance, image, memoryPages);
+  }
+
+  #lease(instance: T, image: Image, memoryPages: number): ImagedLease<T> {
     this.#usedAtMs = this.#pool.options.nowMs();
-    return { instance, image, usedAtMs: this.#usedAtMs };
+    const lease = { instance, image, memoryPages, usedAtMs: this.#usedAtMs };
+    this.#pool.add(this, bytesOf(lease));
+    return lease;
   }
 
   #capture(instance: T, initial: readonly MemoryRange[]): Image | undefined {
@@ -146,12 +179,11 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
   }
 
   #imageOf(state: InstanceState, initial: readonly MemoryRange[]): Image | string {
-    const { maxBytes, ...pool } = this.#pool.options;
-    const { plan, roomPages = pool.roomPages } = this.#recipe;
-    const maximumPages = plan.memory?.maximumPages ?? 0;
-    const image = Image.capture(state, { roomPages, maximumPages, initial });
+    const { maxBytes } = this.#pool.options;
+    const maximumPages = this.#recipe.plan.memory?.maximumPages ?? 0;
+    const image = Image.capture(state, { maximumPages, initial });
     if (typeof image === 'string') return image;
-    const size = image.sizeBytes + instanceBytes(image);
+    const size = image.sizeBytes + bytesOf({ memoryPages: image.pagesWith(this.#roomPages) });
     return size > maxBytes ? `image and instance take ${size} bytes, more than the ${maxBytes} of the pool` : image;
   }
 
@@ -162,14 +194,15 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
 
   #dropImage(): void {
     if (this.#image === undefined) return;
-    this.#pool.remove(this.#image.sizeBytes + this.#idle.length * instanceBytes(this.#image));
+    this.#pool.remove(this.#idle.reduce((size, lease) => size + bytesOf(lease), this.#image.sizeBytes));
     this.#image = undefined;
     this.#idle.length = 0;
   }
 }
 
-function instanceBytes(image: Image): number {
-  return image.physicalPages * PAGE_BYTES + INSTANCE_OVERHEAD_BYTES;
+/** What keeping an instance costs. */
+function bytesOf({ memoryPages }: { readonly memoryPages: number }): number {
+  return memoryPages * PAGE_BYTES + INSTANCE_OVERHEAD_BYTES;
 }
 
 function isImaged<T>(lease: Lease<T>): lease is ImagedLease<T> {

@@ -10,6 +10,8 @@ export interface InstancePoolOptions {
   readonly renewalMs: number;
   /** Pages behind an image that an evaluation may grow into without costing its instance. */
   readonly roomPages: number;
+  /** The same for evaluations that are known to need more. */
+  readonly largeRoomPages: number;
   /** Monotonic. */
   readonly nowMs: () => number;
 }
@@ -19,6 +21,7 @@ export const INSTANCE_POOL_DEFAULTS: InstancePoolOptions = {
   idleMs: 60_000,
   renewalMs: 600_000,
   roomPages: 4,
+  largeRoomPages: 32,
   nowMs: () => performance.now(),
 };
 

@@ -61,6 +61,7 @@ export function instantiate(
 ): WebAssembly.Exports {
   const { exports } = newInstance(module, imports);
   guest.memory.bind(memoryOf(exports));
+  guest.module = module;
   return exports;
 }
 

@@ -3,16 +3,20 @@ import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestOperation } f
 import { limitFailure } from './errors.ts';
 import type { WapcInstance } from './instance.ts';
 
+/** What such requests take of memory is more than the usual room: a document takes up to a dozen times its text. */
+const LARGE_BYTES = 16 * 1024;
+
 /** One use of an instance. It knows the instance only until its end: whoever calls it later does not meet a stranger's. */
 export class WapcEvaluation implements Evaluation {
   readonly #instances: ImagedInstances<WapcInstance>;
   readonly #operation: GuestOperation;
+  readonly #host: GuestHost;
   #lease: Lease<WapcInstance> | undefined;
 
-  private constructor(instances: ImagedInstances<WapcInstance>, lease: Lease<WapcInstance>, operation: GuestOperation) {
+  private constructor(instances: ImagedInstances<WapcInstance>, operation: GuestOperation, host: GuestHost) {
     this.#instances = instances;
-    this.#lease = lease;
     this.#operation = operation;
+    this.#host = host;
   }
 
   /** The one place where an evaluation comes to its instance, which is at its image then. */
@@ -21,15 +25,16 @@ export class WapcEvaluation implements Evaluation {
     operation: GuestOperation,
     host: GuestHost,
   ): Promise<WapcEvaluation> {
-    const lease = instances.takeIdle() ?? (await instances.make((instance) => instance.start(host)));
-    // An instance without an image has just run its start code for this very evaluation: that counts, its output too.
-    if (lease.image !== undefined) lease.instance.guest.attach(host);
-    return new WapcEvaluation(instances, lease, operation);
+    const evaluation = new WapcEvaluation(instances, operation, host);
+    evaluation.#attach(instances.takeIdle() ?? (await instances.make((instance) => instance.start(host))));
+    return evaluation;
   }
 
   async call(input: GuestInput): Promise<GuestAnswer> {
     if (this.#lease === undefined) return limitFailure(this.#operation, 'the evaluation was cut short');
-    return this.#lease.instance.call(this.#operation, input);
+    const isLarge = input.request.length + input.settings.length > LARGE_BYTES;
+    const { instance } = isLarge ? this.#widen(this.#lease) : this.#lease;
+    return instance.call(this.#operation, input);
   }
 
   end(): void {
@@ -41,5 +46,19 @@ export class WapcEvaluation implements Evaluation {
     if (isReusable) guest.host.detach();
     else guest.abandon();
     this.#instances.giveBack(lease, isReusable);
+  }
+
+  #widen(lease: Lease<WapcInstance>): Lease<WapcInstance> {
+    const wide = this.#instances.widen(lease);
+    if (wide === lease) return lease;
+    lease.instance.guest.host.detach();
+    this.#attach(wide);
+    return wide;
+  }
+
+  #attach(lease: Lease<WapcInstance>): void {
+    this.#lease = lease;
+    // An instance without an image has just run its start code for this very evaluation: that counts, its output too.
+    if (lease.image !== undefined) lease.instance.guest.attach(this.#host);
   }
 }
