@@ -45,11 +45,7 @@ export class Dispatcher implements Disposable {
     clearTimeout(this.#lookAgain);
     if (queue.size === 0) return;
     const open = threads().filter((thread) => !thread.isWarming);
-    const relief = findRelief(
-      queue.shared(() => 0),
-      open,
-      reputation,
-    );
+    const relief = findRelief(queue, open, reputation);
     if (relief?.kind === 'stop') preempt(relief.attempt);
     else if (relief !== undefined) {
       this.#lookAgain = setTimeout(() => this.dispatch(), Math.ceil(relief.inMs)).unref();

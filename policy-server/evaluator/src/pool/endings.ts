@@ -23,6 +23,8 @@ export interface EndingsOptions {
   readonly runAgain: (flight: Flight, line: Line) => void;
   /** A policy has become a suspect. */
   readonly onSuspect: (policyId: string, reason: ThreadEndReason) => void;
+  /** Takes in what a thread has said and nobody has heard yet. */
+  readonly hearOut: (thread: Thread) => void;
   readonly replaceThread: (thread: Thread, error: Error | undefined) => void;
   /** There may be room for others. */
   readonly pump: () => void;
@@ -82,7 +84,9 @@ export class Endings {
       if (reason !== 'deadline') reputation.outlasted(policyId, raisedAtMs - attempt.seatedAtMs - attempt.waitedMs);
     }
     if (reason !== 'preempted' || flight.settled) return;
-    flight.gaveWay = true;
+    flight.timesGaveWay++;
+    // A suspect goes behind everybody who waits, or it would have the thread again at once.
+    if (reputation.isSuspect(policyId)) flight.queuedAtMs = nowMs();
     runAgain(flight, 'alone');
   }
 
@@ -91,12 +95,12 @@ export class Endings {
     if (thread.turns.abandon(seat)) thread.post({ kind: 'abandon', evaluationId });
   }
 
-  /** A thread came to its end by itself while this evaluation was on it. */
-  threadLost(attempt: Attempt, cause: unknown): void {
-    const { thread, flight } = attempt;
+  /** A thread came to its end by itself. */
+  threadLost(thread: Thread, error: Error): void {
+    const { reservedFor } = thread;
     // Where nobody else was, nobody else can have done it.
-    const guilty = thread.reservedFor === flight ? attempt : thread.occupant();
-    const error = cause instanceof Error ? cause : new Error(String(cause));
+    const alone = reservedFor?.attempt?.thread === thread ? reservedFor.attempt : undefined;
+    const guilty = alone ?? thread.occupant();
     this.#endThread(thread, { reason: 'crash', guilty, error });
   }
 
@@ -151,7 +155,10 @@ export class Endings {
 
   /** Ends a thread because of one guest on it, or finds it ended; everybody else on it starts over. */
   #endThread(thread: Thread, { reason, guilty, error }: ThreadEnd): void {
-    const { counts, replaceThread, settle, pump } = this.#options;
+    const { counts, hearOut, replaceThread, settle, pump } = this.#options;
+    hearOut(thread);
+    // It has come to its end in the last moment.
+    if (reason === 'deadline' && guilty !== undefined && thread.find(guilty.evaluationId) === undefined) return pump();
     const attempts = thread.attempts();
     const unfinished = attempts.filter(({ flight }) => !flight.settled);
     for (const attempt of attempts) leave(attempt);

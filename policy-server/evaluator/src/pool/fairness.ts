@@ -1,4 +1,5 @@
 import { type Attempt, canBeStopped, type Flight } from './flight.ts';
+import type { EvaluationQueue } from './queue.ts';
 import { type Reputation, SLICE_MS } from './reputation.ts';
 import type { Thread } from './thread.ts';
 import { monotonicMs } from './turns.ts';
@@ -9,53 +10,57 @@ export type Relief =
   /** Nobody has outstayed the slice yet. */
   | { readonly kind: 'look-again'; readonly inMs: number };
 
-/** What an evaluation may take while only others of its own policy wait, which are usually short: the machine may be to blame. */
-const SLICE_AMONG_EQUALS_MS = 5 * SLICE_MS;
+/** An evaluation that takes so many times what its policy usually takes has gone astray; on a busy machine all take longer. */
+const STRAY_FACTOR = 10;
+const MAX_SLICE_MS = 5 * SLICE_MS;
+
+/** A suspect is asked again and again, but has twice as long each time, up to here: most evaluations end within. */
+const MAX_SUSPECT_SLICE_MS = 8 * SLICE_MS;
 
 /**
- * Finds the evaluation that makes room when every thread is held by a long one and somebody waits who is not known to be long.
- * Suspects go first, then the youngest: the least is lost with it. Evaluations are pure, so one that was stopped starts over
- * later and nobody can tell. Each is asked to do so once, so that none runs for ever; those that were hold all threads but one
- * (see `seating.ts`), so that there is always a thread with somebody who can still be asked.
+ * Finds the evaluation that makes room for somebody who waits. Evaluations are pure, so one that was stopped starts over later,
+ * and nobody can tell.
+ *
+ * When every thread is held by a long evaluation and somebody waits who is not known to be long, the youngest gives way, since the
+ * least is lost with it, and each once, so that none runs for ever. Those that gave way hold all threads but one (see
+ * `seating.ts`), so there is always a thread with somebody who can be asked. Suspects give way to everybody else, as often as
+ * they are asked, or else one slow policy would wait for the loops of another.
  */
 export function findRelief(
-  waiting: readonly Flight[],
+  queue: EvaluationQueue,
   threads: readonly Thread[],
   reputation: Reputation,
 ): Relief | undefined {
-  const waiters = waiting.filter(({ work }) => !reputation.isSlow(work.policyId));
-  if (waiters.length === 0) return undefined;
-  let inMs = 0;
+  if (threads.some((thread) => thread.isStopping)) return undefined;
+  const waiting = queue.shared(() => 0);
+  const quick = waiting.filter(({ work }) => !reputation.isSlow(work.policyId));
+  const isAwaited = quick.length < waiting.length || hasGoodStanding(queue.alone(), reputation);
+  const allLongInMs = quick.length === 0 ? Infinity : untilAllAreLongMs(threads, reputation);
   let soonestMs = Infinity;
   let chosen: Attempt | undefined;
   for (const thread of threads) {
-    if (thread.isStopping) return undefined;
     const holder = thread.occupant();
-    if (holder === undefined) {
-      // A module is being made ready there, or the thread empties for somebody who needs all of it.
-      if (thread.runnable > 0) inMs = SLICE_MS;
-      continue;
-    }
-    inMs = Math.max(inMs, leftOfSliceMs(holder, reputation));
-    const patienceMs = Math.min(...waiters.map((waiter) => givesWayInMs(holder, waiter, reputation)));
-    soonestMs = Math.min(soonestMs, patienceMs);
-    if (patienceMs > 0) continue;
-    if (chosen === undefined || goesBefore(holder, chosen, reputation)) chosen = holder;
+    if (holder === undefined) continue;
+    const isSuspect = reputation.isSuspect(holder.flight.work.policyId);
+    const forQuickMs = Math.min(...quick.map((waiter) => givesWayInMs(holder, waiter, reputation)));
+    const forOthersMs = isSuspect && isAwaited ? suspectGivesWayInMs(holder) : Infinity;
+    const inMs = Math.min(Math.max(allLongInMs, forQuickMs), forOthersMs);
+    soonestMs = Math.min(soonestMs, inMs);
+    if (inMs === 0 && (chosen === undefined || goesBefore(holder, chosen, reputation))) chosen = holder;
   }
-  if (soonestMs === Infinity) return undefined;
-  if (chosen === undefined || inMs > 0) return { kind: 'look-again', inMs: Math.max(inMs, soonestMs) };
-  return { kind: 'stop', attempt: chosen };
+  if (chosen !== undefined) return { kind: 'stop', attempt: chosen };
+  return soonestMs === Infinity ? undefined : { kind: 'look-again', inMs: soonestMs };
 }
 
-/** When an evaluation may be stopped for the sake of another: 0 = now, Infinity = never. */
+/** When an evaluation may be stopped for the sake of another one: 0 = now, Infinity = never. */
 export function givesWayInMs(attempt: Attempt, waiter: Flight, reputation: Reputation): number {
-  const { flight, stop } = attempt;
-  if (flight.gaveWay || flight.warms !== undefined || stop !== undefined) return Infinity;
-  if (!canBeStopped(flight.work.compiled)) return Infinity;
-  if (flight.work.policyId !== waiter.work.policyId) return leftOfSliceMs(attempt, reputation);
+  const { policyId } = attempt.flight.work;
+  if (reputation.isSuspect(policyId)) return suspectGivesWayInMs(attempt);
+  if (attempt.flight.timesGaveWay > 0 || !canGiveWay(attempt)) return Infinity;
+  if (policyId !== waiter.work.policyId) return leftOfSliceMs(attempt, reputation);
   // The one that waits may well be as long, unless the policy is known for better.
-  if (reputation.usualMs(waiter.work.policyId) === undefined) return Infinity;
-  return Math.max(0, SLICE_AMONG_EQUALS_MS - ranMs(attempt));
+  if (reputation.usualMs(policyId) === undefined) return Infinity;
+  return Math.max(0, MAX_SLICE_MS - ranMs(attempt));
 }
 
 /** What an evaluation has taken of its thread so far. */
@@ -71,11 +76,38 @@ export function isHeavilyHeld(thread: Thread, reputation: Reputation): boolean {
     .some((attempt) => attempt.waitingSinceMs === undefined && leftOfSliceMs(attempt, reputation) === 0);
 }
 
+function canGiveWay({ flight, stop }: Attempt): boolean {
+  return flight.warms === undefined && stop === undefined && canBeStopped(flight.work.compiled);
+}
+
+function suspectGivesWayInMs(attempt: Attempt): number {
+  if (!canGiveWay(attempt)) return Infinity;
+  const sliceMs = Math.min(SLICE_MS * 2 ** attempt.flight.timesGaveWay, MAX_SUSPECT_SLICE_MS);
+  return Math.max(0, sliceMs - ranMs(attempt));
+}
+
+function hasGoodStanding(flights: Iterable<Flight>, reputation: Reputation): boolean {
+  for (const { work } of flights) if (!reputation.isSuspect(work.policyId)) return true;
+  return false;
+}
+
+function untilAllAreLongMs(threads: readonly Thread[], reputation: Reputation): number {
+  const left = threads.map((thread) => {
+    const holder = thread.occupant();
+    if (holder !== undefined) return leftOfSliceMs(holder, reputation);
+    // A module is being made ready there, or the thread empties for somebody who needs all of it.
+    return thread.runnable > 0 ? SLICE_MS : 0;
+  });
+  return Math.max(0, ...left);
+}
+
 function leftOfSliceMs(attempt: Attempt, reputation: Reputation): number {
   const { thread, seat, answers, flight } = attempt;
-  if (thread.reservedFor === flight || reputation.isSlow(flight.work.policyId)) return 0;
+  const { policyId } = flight.work;
+  if (thread.reservedFor === flight || reputation.isSlow(policyId)) return 0;
   if (thread.turns.state(seat, answers) === 'not-started') return SLICE_MS;
-  return Math.max(0, SLICE_MS - ranMs(attempt));
+  const strayMs = STRAY_FACTOR * (reputation.usualMs(policyId) ?? 0);
+  return Math.max(0, Math.min(Math.max(SLICE_MS, strayMs), MAX_SLICE_MS) - ranMs(attempt));
 }
 
 function goesBefore(a: Attempt, b: Attempt, reputation: Reputation): boolean {

@@ -28,7 +28,8 @@ export type WorkOutcome =
 export interface Flight {
   readonly work: Work;
   readonly answer: PromiseWithResolvers<WorkOutcome>;
-  readonly queuedAtMs: number;
+  /** Its place in line: when it came, or, of a suspect, when it gave way to others. */
+  queuedAtMs: number;
   /** When the answer is of no use to the caller any more. */
   readonly lateAtMs: number | undefined;
   /** When it must have its turn, or be refused. */
@@ -38,8 +39,8 @@ export interface Flight {
   /** The one thread that is to be warmed by it. */
   readonly warms: Thread | undefined;
   attempts: number;
-  /** It gave way to another policy once, and will not be asked to again. */
-  gaveWay: boolean;
+  /** How often it gave way to others. */
+  timesGaveWay: number;
   /** Whether the caller has its answer, or has gone away. */
   settled: boolean;
   /** Where the flight is seated; `undefined` while it is queued. */

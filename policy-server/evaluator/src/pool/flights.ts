@@ -39,7 +39,7 @@ export class Flights {
       isSheddable,
       warms,
       attempts: 0,
-      gaveWay: false,
+      timesGaveWay: 0,
       settled: false,
       attempt: undefined,
       queueTimer: undefined,

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { ABANDONMENT } from '../runtimes/abandonment.ts';
 import type { GuestHost } from '../runtimes/runtime.ts';
-import { type MessageToHost, type MessageToThread, ownBytes } from './messages.ts';
+import { type HostReplyMessage, type MessageToHost, ownBytes } from './messages.ts';
 import type { Turns } from './turns.ts';
 
 /** Beyond this a guest talks to itself: its log must not become the main thread's work. */
@@ -42,7 +42,6 @@ export class HostBridge {
   constructor(port: MessagePort, turns: Turns) {
     this.#port = port;
     this.#turns = turns;
-    port.on('message', (message: MessageToThread) => this.#receive(message));
   }
 
   seat(evaluationId: number, seatNumber: number): SeatedGuest {
@@ -55,6 +54,20 @@ export class HostBridge {
       },
       leave: () => this.#seats.delete(evaluationId),
     };
+  }
+
+  /** The host has answered, or does not want to know any more. */
+  receive(message: HostReplyMessage): void {
+    const seat = this.#seats.get(message.evaluationId);
+    const waiting = seat?.waiting;
+    if (seat === undefined || waiting === undefined) return;
+    seat.waiting = undefined;
+    if (message.kind === 'abandon' || !this.#turns.resume(seat.seat)) {
+      seat.givenUp = true;
+      this.#turns.unwind(seat.seat);
+      waiting.reject(ABANDONMENT);
+    } else if (message.kind === 'answer') waiting.resolve(message.bytes);
+    else waiting.reject(new Error(message.message));
   }
 
   #hostFor(seat: Seat): GuestHost {
@@ -100,18 +113,5 @@ export class HostBridge {
 
   #post(message: MessageToHost, transfer?: ArrayBuffer): void {
     this.#port.postMessage(message, transfer === undefined ? [] : [transfer]);
-  }
-
-  #receive(message: MessageToThread): void {
-    const seat = this.#seats.get(message.evaluationId);
-    const waiting = seat?.waiting;
-    if (seat === undefined || waiting === undefined) return;
-    seat.waiting = undefined;
-    if (message.kind === 'abandon' || !this.#turns.resume(seat.seat)) {
-      seat.givenUp = true;
-      this.#turns.unwind(seat.seat);
-      waiting.reject(ABANDONMENT);
-    } else if (message.kind === 'answer') waiting.resolve(message.bytes);
-    else waiting.reject(new Error(message.message));
   }
 }

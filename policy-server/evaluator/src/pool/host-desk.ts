@@ -2,7 +2,7 @@ import { messageOf } from '@portcullis/protocol';
 import type { HostCall } from '@portcullis/protocol';
 import { publish } from '../events.ts';
 import type { Attempt } from './flight.ts';
-import { type MessageToHost, ownBytes } from './messages.ts';
+import { type MessageFromGuest, ownBytes } from './messages.ts';
 
 /** What a guest is told about its call. */
 export type HostReply =
@@ -23,7 +23,7 @@ export class HostDesk {
     this.#options = options;
   }
 
-  receive(attempt: Attempt, message: MessageToHost): void {
+  receive(attempt: Attempt, message: MessageFromGuest): void {
     const { policyId, uid } = attempt.flight.work;
     if (message.kind === 'log') {
       if (attempt.flight.warms === undefined)

@@ -107,7 +107,7 @@ export class OverloadGuard {
       .map((attempt) => {
         const { flight } = attempt;
         const elapsedMs = this.elapsedMs(attempt);
-        const mayBeStopped = !isPatient && !flight.gaveWay && canBeStopped(flight.work.compiled);
+        const mayBeStopped = !isPatient && flight.timesGaveWay === 0 && canBeStopped(flight.work.compiled);
         const limitMs = mayBeStopped ? SLICE_MS : (flight.work.timeoutMs ?? Infinity);
         const usualMs = reputation.usualMs(flight.work.policyId) ?? UNKNOWN_USUAL_MS;
         return { usualMs, elapsedMs, remainingMs: limitMs - elapsedMs };

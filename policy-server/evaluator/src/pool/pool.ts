@@ -134,6 +134,9 @@ export class EvaluationPool {
       settle: (attempt, outcome) => this.#settle(attempt, outcome),
       runAgain: (flight, line) => this.#runAgain(flight, line),
       onSuspect: (policyId, reason) => this.#onSuspect(policyId, reason),
+      hearOut: (thread) => {
+        for (const message of thread.unheard()) this.#receive(thread, message);
+      },
       replaceThread: (thread, error) => this.#replaceThread(thread, error),
       pump: () => this.#pump(),
     });
@@ -175,6 +178,7 @@ export class EvaluationPool {
         this.#receive(thread, message);
         this.#pump();
       },
+      onLost: (thread, error) => this.#endings.threadLost(thread, error),
       onExhausted: (error) => this.#onExhausted(error),
     });
   }
@@ -203,19 +207,11 @@ export class EvaluationPool {
       publish('started', { policyId, operation, threadId: thread.id, attempt: flight.attempts });
     }
     armDeadline(attempt, this.#endings.verdicts);
-    void this.#threads?.run(attempt).then(
-      (outcome) => this.#onOutcome(attempt, outcome),
-      (error: unknown) => {
-        if (!thread.isDead && !this.#closed) this.#endings.threadLost(attempt, error);
-      },
-    );
+    thread.evaluate(attempt);
   }
 
   #onOutcome(attempt: Attempt, outcome: EvaluateOutcome): void {
     const { thread, flight, stop } = attempt;
-    if (thread.isDead) return;
-    // An outcome comes by a way of its own and overtakes what was said before it.
-    for (const message of thread.unheard()) this.#receive(thread, message);
     leave(attempt);
     if (outcome.kind === 'not-prepared') thread.modules.delete(flight.work.moduleKey);
     if (stop !== undefined) this.#endings.gone(attempt, stop);
@@ -223,12 +219,15 @@ export class EvaluationPool {
       this.#reputation.behaved(flight.work.policyId, this.#overload.elapsedMs(attempt));
       this.#settle(attempt, outcome);
     }
-    this.#pump();
   }
 
   #receive(thread: Thread, message: MessageToHost): void {
     const attempt = thread.find(message.evaluationId);
     if (attempt === undefined) return;
+    if (message.kind === 'outcome') {
+      this.#onOutcome(attempt, message.outcome);
+      return;
+    }
     this.#desk.receive(attempt, message);
     if (message.kind !== 'log' && attempt.stop !== undefined) this.#endings.giveUp(attempt);
   }
@@ -241,7 +240,6 @@ export class EvaluationPool {
   }
 
   #replaceThread(thread: Thread, error: Error | undefined): void {
-    for (const message of thread.unheard()) if (message.kind === 'log') this.#receive(thread, message);
     for (const flight of this.#queue.warming()) if (flight.warms === thread) this.#drop(flight, closedError);
     this.#threads?.replace(thread, error);
   }

@@ -1,4 +1,4 @@
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import { type Attempt, type Flight, isRunnable } from './flight.ts';
 import type { MessageToHost, MessageToThread } from './messages.ts';
 import { SEATS_PER_THREAD, Turns } from './turns.ts';
@@ -6,12 +6,13 @@ import { SEATS_PER_THREAD, Turns } from './turns.ts';
 /** The main thread's picture of one worker thread. */
 export class Thread {
   readonly id: number;
+  readonly worker: Worker;
   readonly port: MessagePort;
   readonly turns = new Turns();
   /** Modules the thread was given. */
   readonly modules = new Set<string>();
-  /** Aborted, it ends the thread and every evaluation on it. */
-  readonly kill = new AbortController();
+  /** It came to its end, or is about to: nothing it says counts any more. */
+  isDead = false;
   /** Not open yet to anybody but those who warm it. */
   isWarming = false;
   /** The flight that has, or waits to have, the whole thread to itself. */
@@ -21,13 +22,10 @@ export class Thread {
   readonly #attempts = new Map<number, Attempt>();
   readonly #freeSeats = Array.from({ length: SEATS_PER_THREAD }, (_, index) => SEATS_PER_THREAD - 1 - index);
 
-  constructor(id: number, port: MessagePort) {
-    this.id = id;
+  constructor(worker: Worker, port: MessagePort) {
+    this.id = worker.threadId;
+    this.worker = worker;
     this.port = port;
-  }
-
-  get isDead(): boolean {
-    return this.kill.signal.aborted;
   }
 
   /** Evaluations seated here, those told to stop included. */
@@ -95,6 +93,24 @@ export class Thread {
 
   remove(attempt: Attempt): void {
     if (this.#attempts.delete(attempt.evaluationId)) this.#freeSeats.push(attempt.seat);
+  }
+
+  /** Sends an attempt to the thread; what it comes to is said over the same channel. */
+  evaluate({ flight, evaluationId, seat }: Attempt): void {
+    const { moduleKey, compiled, operation, input, uid } = flight.work;
+    const isKnown = this.modules.has(moduleKey);
+    this.modules.add(moduleKey);
+    this.post({
+      kind: 'evaluate',
+      evaluationId,
+      seat,
+      moduleKey,
+      mode: compiled.mode,
+      compiled: isKnown ? undefined : compiled,
+      operation,
+      input,
+      uid,
+    });
   }
 
   post(message: MessageToThread, transfer: ArrayBuffer[] = []): void {

@@ -1,9 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina, type PiscinaTask, queueOptionsSymbol } from 'piscina';
 import type { GuestLimits, InstanceMode, InstanceReport } from '../runtimes/runtime.ts';
-import type { Attempt } from './flight.ts';
-import type { EvaluateOutcome, EvaluateTask, MessageToHost, TaskResult, ThreadTask } from './messages.ts';
-import { SEATS_PER_THREAD } from './turns.ts';
+import type { MessageToHost, TaskResult, ThreadTask } from './messages.ts';
 import { Thread } from './thread.ts';
 
 const WORKER = new URL('./worker.ts', import.meta.url).href;
@@ -15,13 +13,16 @@ export interface ThreadsOptions {
   /** A thread can be given work; `isReplacement` = it takes the place of one that came to its end. */
   readonly onOpen: (thread: Thread, isReplacement: boolean) => void;
   readonly onMessage: (thread: Thread, message: MessageToHost) => void;
+  /** A thread came to its end by itself; another one takes its place. */
+  readonly onLost: (thread: Thread, error: Error) => void;
   /** No thread is left and none will come. */
   readonly onExhausted: (error: Error) => void;
 }
 
 /**
- * The worker threads. piscina starts them, carries tasks to them and starts another whenever one is ended; which thread a task
- * goes to is decided by the caller, who alone knows which guests are suspended.
+ * The worker threads. piscina starts them, opens them and starts another whenever one is ended. Evaluations do not take the way
+ * of its tasks: which thread they go to is decided by the caller, who alone knows which guests are suspended, and over a channel of
+ * the thread's own they arrive, in order with all else that is said about them, at half of the cost.
  */
 export class Threads {
   readonly #piscina: Piscina<ThreadTask, TaskResult>;
@@ -38,8 +39,11 @@ export class Threads {
       name: 'run',
       minThreads: options.count,
       maxThreads: options.count,
-      concurrentTasksPerWorker: SEATS_PER_THREAD + 1,
+      // Tasks are few: one that opens the thread, and now and then a question about it.
+      concurrentTasksPerWorker: 8,
       idleTimeout: Infinity,
+      // Else a thread without tasks blocks until there is one, and does not hear its channel.
+      atomics: 'disabled',
       recordTiming: false,
       // A policy's thread has no business with the environment of the server, nor with the flags it was started with.
       env: {},
@@ -59,39 +63,19 @@ export class Threads {
     return [...this.#threads.values()];
   }
 
-  /** Rejects when the thread comes to an end before the evaluation does. */
-  async run({ flight, thread, evaluationId, seat }: Attempt): Promise<EvaluateOutcome> {
-    const { moduleKey, compiled, operation, input, uid } = flight.work;
-    if (!this.#piscina.threads.some((worker) => worker.threadId === thread.id)) throw new Error('the thread has ended');
-    const task: EvaluateTask = {
-      kind: 'evaluate',
-      evaluationId,
-      seat,
-      moduleKey,
-      mode: compiled.mode,
-      compiled: thread.modules.has(moduleKey) ? undefined : compiled,
-      operation,
-      input,
-      uid,
-    };
-    thread.modules.add(moduleKey);
-    const result = await this.#piscina.run(addressed(task, thread.id), { signal: thread.kill.signal });
-    if (result === undefined || !isOutcome(result)) throw new TypeError('the thread answered something else');
-    return result;
-  }
-
   /** How a module's evaluations come to their image: by a reset, if all threads that have the module say so. */
   async instances(moduleKey: string): Promise<InstanceReport | undefined> {
     const reports = await Promise.all([...this.#threads.values()].map((thread) => this.#report(thread, moduleKey)));
     return reports.find((report) => report?.kind === 'fresh') ?? reports.find((report) => report !== undefined);
   }
 
-  /** Ends a thread wherever it is; another one takes its place. */
+  /** Ends a thread wherever it is, unless it has come to its end already; another one takes its place. */
   replace(thread: Thread, error = new Error('the thread was replaced')): void {
     this.#threads.delete(thread.id);
     clearTimeout(thread.watch);
+    thread.isDead = true;
     thread.port.close();
-    thread.kill.abort(error);
+    void thread.worker.terminate();
     this.#reportLoss(error);
   }
 
@@ -109,8 +93,7 @@ export class Threads {
   async #report(thread: Thread, moduleKey: string): Promise<InstanceReport | undefined> {
     const task: ThreadTask = { kind: 'report', moduleKey };
     try {
-      const result = await this.#piscina.run(addressed(task, thread.id), { signal: thread.kill.signal });
-      return result === undefined || isOutcome(result) ? undefined : result;
+      return await this.#piscina.run(addressed(task, thread.id));
     } catch {
       // It came to its end; another one takes its place.
       return undefined;
@@ -118,8 +101,10 @@ export class Threads {
   }
 
   async #open(threadId: number): Promise<void> {
+    const worker = this.#piscina.threads.find((each) => each.threadId === threadId);
+    if (worker === undefined) return;
     const { port1, port2 } = new MessageChannel();
-    const thread = new Thread(threadId, port1);
+    const thread = new Thread(worker, port1);
     const task: ThreadTask = {
       kind: 'open',
       port: port2,
@@ -142,6 +127,7 @@ export class Threads {
     }
     port1.on('message', (message: MessageToHost) => this.#options.onMessage(thread, message));
     port1.unref();
+    this.#followEnd(thread);
     this.#threads.set(threadId, thread);
     this.#opened++;
     const { count, onOpen } = this.#options;
@@ -149,15 +135,23 @@ export class Threads {
     onOpen(thread, this.#opened > count);
   }
 
+  #followEnd(thread: Thread): void {
+    const { worker } = thread;
+    let cause: Error | undefined;
+    worker.once('error', (error) => {
+      cause = error instanceof Error ? error : new Error(String(error));
+    });
+    worker.once('exit', (code) => {
+      if (thread.isDead || this.#closed) return;
+      this.#options.onLost(thread, cause ?? new Error(`worker exited with code: ${code}`));
+    });
+  }
+
   #reportLoss(error: Error): void {
     if (this.#closed || this.#piscina.threads.length > 0) return;
     this.#complete.resolve();
     this.#options.onExhausted(error);
   }
-}
-
-function isOutcome(result: EvaluateOutcome | InstanceReport): result is EvaluateOutcome {
-  return result.kind !== 'reset' && result.kind !== 'fresh';
 }
 
 function addressOf(task: PiscinaTask): unknown {

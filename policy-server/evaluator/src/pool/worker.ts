@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import { messageOf } from '@portcullis/protocol';
 import type {
   CompiledPolicy,
@@ -10,18 +11,26 @@ import type {
 import { runtimeFor } from '../runtimes/registry.ts';
 import { HostBridge } from './host-call.ts';
 import { interpretAnswer } from './interpretation.ts';
-import type { EvaluateOutcome, EvaluateTask, OpenTask, TaskResult, ThreadTask } from './messages.ts';
+import type {
+  EvaluateOutcome,
+  EvaluateTask,
+  MessageToHost,
+  MessageToThread,
+  OpenTask,
+  TaskResult,
+  ThreadTask,
+} from './messages.ts';
 import { Turns, monotonicMs } from './turns.ts';
 
-// The entry of a worker thread: piscina imports this file and calls `run` for every task.
+// The entry of a worker thread: piscina imports this file and calls `run` for what concerns the thread. Evaluations come over its
+// channel.
 
 interface OpenThread {
+  readonly port: MessagePort;
   readonly turns: Turns;
   readonly context: ThreadContext;
   readonly bridge: HostBridge;
 }
-
-let thread: OpenThread | undefined;
 
 /** One flight per module: evaluations that need it at the same time prepare it once. */
 const prepared = new Map<string, Promise<Prepared>>();
@@ -29,12 +38,10 @@ const prepared = new Map<string, Promise<Prepared>>();
 /** Does what the main thread asks of this thread. */
 export async function run(task: ThreadTask): Promise<TaskResult> {
   switch (task.kind) {
-    case 'evaluate':
-      return evaluate(task, opened());
     case 'report':
       return report(task.moduleKey);
     case 'open':
-      thread = open(task);
+      open(task);
       return undefined;
   }
 }
@@ -43,14 +50,21 @@ async function report(moduleKey: string): Promise<InstanceReport | undefined> {
   return (await prepared.get(moduleKey))?.instances;
 }
 
-function open({ port, control, limits, instances }: OpenTask): OpenThread {
+function open({ port, control, limits, instances }: OpenTask): void {
   const turns = new Turns(control);
-  return { turns, context: { limits, control, instances }, bridge: new HostBridge(port, turns) };
+  const bridge = new HostBridge(port, turns);
+  const thread: OpenThread = { port, turns, context: { limits, control, instances }, bridge };
+  port.on('message', (message: MessageToThread) => {
+    if (message.kind === 'evaluate') void answer(message, thread);
+    else bridge.receive(message);
+  });
 }
 
-function opened(): OpenThread {
-  if (thread === undefined) throw new Error('an evaluation came before the thread was opened');
-  return thread;
+/** A fault of ours ends the thread, as an unhandled rejection: whoever is on it starts over elsewhere. */
+async function answer(task: EvaluateTask, thread: OpenThread): Promise<void> {
+  const { evaluationId } = task;
+  const outcome = await evaluate(task, thread);
+  thread.port.postMessage({ kind: 'outcome', evaluationId, outcome } satisfies MessageToHost);
 }
 
 async function evaluate(task: EvaluateTask, { turns, context, bridge }: OpenThread): Promise<EvaluateOutcome> {
