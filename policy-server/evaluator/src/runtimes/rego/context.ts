@@ -13,6 +13,12 @@ const NO_HOST: BuiltinHost = {
 };
 
 /**
+ * Bound of every text that goes into a builtin or comes out of it. It is read, parsed and printed in steps that cannot be stopped
+ * in between, each of which may take a few hundredths of a second for so much.
+ */
+const MAX_BUILTIN_BYTES = 4 * 1024 * 1024;
+
+/**
  * All that builtins and imports remember during an evaluation. It outlives it, as its instance does, and forgets everything when
  * the next one begins.
  */
@@ -25,7 +31,7 @@ export class EvaluationContext implements BuiltinContext {
   #logBytesLeft = 0;
 
   constructor({ maxHostCallBytes, maxOutputBytes }: GuestLimits) {
-    this.maxBytes = maxHostCallBytes;
+    this.maxBytes = Math.min(maxHostCallBytes, MAX_BUILTIN_BYTES);
     this.#maxLogBytes = maxOutputBytes;
   }
 

@@ -1,6 +1,6 @@
 import type { GuestLimits } from '../runtime.ts';
 import type { RegoExports } from './abi.ts';
-import { type Builtin, type BuiltinContext, BuiltinError } from './builtins/builtin.ts';
+import { type Builtin, type BuiltinContext, BuiltinError, checkSize } from './builtins/builtin.ts';
 import { BUILTINS } from './builtins/table.ts';
 import { abortFailure, builtinFailure } from './errors.ts';
 import { checkInterruption, watchControl } from './interruption.ts';
@@ -86,7 +86,10 @@ export class RegoImports {
     const { name, run } = this.#builtins.get(id) ?? { name: `#${id}`, run: undefined };
     if (run === undefined || this.#exports === undefined) throw builtinFailure(name, 'not implemented');
     try {
-      const result = run(this.#operands(this.#exports, addresses), this.#parts.context);
+      const operands = this.#operands(this.#exports, addresses);
+      checkInterruption();
+      const result = run(operands, this.#parts.context);
+      checkInterruption();
       return result === undefined ? 0 : this.#store(this.#exports, result);
     } catch (error) {
       // A value nested too deeply for our recursion is the policy's doing, like any other refusal.
@@ -104,11 +107,9 @@ export class RegoImports {
   }
 
   #store(exports: RegoExports, value: RegoValue): number {
-    const { memory, limits } = this.#parts;
+    const { memory, context } = this.#parts;
     const bytes = Buffer.from(printValue(value, exports.opa_value_parse === undefined ? 'json' : 'rego'));
-    if (bytes.length > limits.maxHostCallBytes) {
-      throw new BuiltinError(`the result is longer than ${limits.maxHostCallBytes} bytes`);
-    }
+    checkSize(bytes.length, context);
     const address = exports.opa_malloc(bytes.length);
     memory.write(address, [bytes], bytes.length);
     const stored = exports.opa_value_parse?.(address, bytes.length) ?? exports.opa_json_parse(address, bytes.length);
@@ -117,6 +118,6 @@ export class RegoImports {
   }
 
   #text(address: number): string {
-    return this.#parts.memory.text(address, this.#parts.limits.maxHostCallBytes);
+    return this.#parts.memory.text(address, this.#parts.context.maxBytes);
   }
 }

@@ -5,6 +5,7 @@ import { FakeHost, inputOf, TEST_LIMITS } from '../guest/fake-host.ts';
 import { testThread } from '../guest/test-evaluation.ts';
 import type { GuestAnswer, GuestInput, GuestLimits, GuestOperation, Prepared } from '../runtime.ts';
 import { opaBuild } from './fixtures/opa-build.ts';
+import { regoWat } from './fixtures/rego-wat.ts';
 import { regoRuntime } from './prepare.ts';
 
 type RegoMode = 'opa' | 'gatekeeper';
@@ -199,44 +200,6 @@ test('memory and output are bounded', { skip: noOpa }, async (t) => {
   const chatty = await load(bytes, 'opa', { ...LIMITS, maxOutputBytes: 100 });
   t.match(await ask(chatty, items(40)), { kind: 'failure', reason: 'limit', message: /longer than 100 bytes/ });
 });
-
-/** A module with the exports of `opa build`, whose functions are given; JSON texts lie at 1024 (builtins) and 1088 (entrypoints). */
-function regoWat(parts: {
-  imports?: string;
-  start?: string;
-  evaluate?: string;
-  builtins?: string;
-  functions?: string;
-  /** The value at 1280. */
-  operand?: string;
-  /** Without what newer ABIs added. */
-  old?: boolean;
-}): Promise<Uint8Array> {
-  const quoted = (text: string): string => text.replaceAll('"', '\\22');
-  return watModule(`(module
-    (import "env" "memory" (memory 1))
-    (import "env" "opa_abort" (func $abort (param i32)))
-    (import "env" "opa_println" (func $println (param i32)))
-    (import "env" "opa_builtin1" (func $builtin1 (param i32 i32 i32) (result i32)))
-    ${parts.imports ?? ''}
-    ${parts.old ? '' : '(global (export "opa_wasm_abi_minor_version") i32 (i32.const 3))'}
-    (data (i32.const 1024) "${quoted(parts.builtins ?? '{"hex.decode":0}')}\\00")
-    (data (i32.const 1088) "${quoted('{"policy/main":0}')}\\00")
-    (data (i32.const 1152) "${quoted('[{"result":true}]')}\\00")
-    (data (i32.const 1216) "n\\c3\\a4h \\ff\\00")
-    (data (i32.const 1280) "${quoted(parts.operand ?? '"zz"')}\\00")
-    (func (export "builtins") (result i32) (i32.const 1024))
-    (func (export "entrypoints") (result i32) (i32.const 1088))
-    (func (export "opa_malloc") (param i32) (result i32) (i32.const 4096))
-    (func (export "opa_json_parse") (param i32 i32) (result i32) (i32.const 4096))
-    (func (export "opa_json_dump") (param i32) (result i32) (local.get 0))
-    (func (export "opa_heap_ptr_get") (result i32) (i32.const 8192))
-    (func (export "opa_heap_ptr_set") (param i32))
-    (func (export "${parts.old ? 'unused' : 'opa_eval'}") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
-      ${parts.evaluate ?? '(i32.const 1152)'})
-    ${parts.functions ?? ''}
-    ${parts.start === undefined ? '' : `(func $start ${parts.start}) (start $start)`})`);
-}
 
 test('hostile modules: what they do in an evaluation', async (t) => {
   const outcome = async (evaluate: string, host = new FakeHost()): Promise<GuestAnswer> =>

@@ -1,3 +1,4 @@
+import { countStep } from '../interruption.ts';
 import { isArray, RegoNumber, RegoObject, RegoSet, type RegoValue, typeName, valuesEqual } from '../value.ts';
 import { type Builtin, BuiltinError, integerOperand, objectOperand, operand } from './builtin.ts';
 
@@ -19,7 +20,10 @@ function rangeStep(from: bigint, to: bigint, step: bigint): RegoValue {
   const count = distance / step + 1n;
   if (count > BigInt(MAX_NUMBERS)) throw new BuiltinError(`numbers.range_step: more than ${MAX_NUMBERS} numbers`);
   const signed = from <= to ? step : -step;
-  return Array.from({ length: Number(count) }, (_, index) => RegoNumber.of(from + BigInt(index) * signed));
+  return Array.from({ length: Number(count) }, (_, index) => {
+    countStep();
+    return RegoNumber.of(from + BigInt(index) * signed);
+  });
 }
 
 function isSubset(whole: RegoValue, part: RegoValue, budget: { left: number }): boolean {
@@ -93,6 +97,7 @@ function reachablePaths(graph: RegoObject, initial: readonly RegoValue[]): RegoS
 
 /** The number of paths may be exponential: steps are counted. */
 function follow(walk: Walk, vertex: RegoValue, before: readonly RegoValue[]): void {
+  countStep();
   walk.steps += before.length + 1;
   if (walk.steps > MAX_PATH_STEPS) throw new BuiltinError('graph.reachable_paths: the graph has too many paths');
   const edges = walk.graph.get(vertex);

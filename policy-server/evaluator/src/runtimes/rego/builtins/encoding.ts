@@ -1,3 +1,4 @@
+import { countStep } from '../interruption.ts';
 import { isArray, RegoObject, RegoSet, type RegoValue } from '../value.ts';
 import { printValue } from '../value-text.ts';
 import { type Builtin, BuiltinError, objectOperand, stringOperand } from './builtin.ts';
@@ -41,6 +42,7 @@ function decodeQuery(text: string): string {
   }
   const bytes: Buffer[] = [];
   for (const [part] of text.matchAll(/(?:%[0-9a-fA-F]{2})+|[^%]+/g)) {
+    countStep();
     bytes.push(
       part.startsWith('%') ? Buffer.from(part.replaceAll('%', ''), 'hex') : Buffer.from(part.replaceAll('+', ' ')),
     );
@@ -75,6 +77,7 @@ function refuseQueryValue(): never {
 function decodeQueryObject(text: string): RegoObject {
   const values = new Map<string, string[]>();
   for (const pair of text.split('&')) {
+    countStep();
     if (pair.includes(';')) throw new BuiltinError('invalid semicolon separator in query');
     if (pair === '') continue;
     const equals = pair.indexOf('=');

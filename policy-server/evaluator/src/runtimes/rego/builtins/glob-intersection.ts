@@ -1,3 +1,4 @@
+import { countStep } from '../interruption.ts';
 import { BuiltinError } from './builtin.ts';
 
 /** One place of a pattern: which characters fit, and how often. */
@@ -27,6 +28,7 @@ export function globsIntersect(left: string, right: string): boolean {
   const seen = new Uint8Array((a.length + 1) * width);
   const pending: Position[] = [{ i: 0, j: 0, consumed: false }];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    countStep();
     const pair = at.i * width + at.j;
     const bit = at.consumed ? 2 : 1;
     const before = seen[pair] ?? 0;

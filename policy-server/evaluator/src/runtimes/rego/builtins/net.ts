@@ -1,3 +1,4 @@
+import { countStep } from '../interruption.ts';
 import { isArray, RegoNumber, RegoObject, RegoSet, type RegoValue } from '../value.ts';
 import { type Builtin, BuiltinError, operand, stringOperand } from './builtin.ts';
 import {
@@ -33,7 +34,10 @@ function expand(block: IpBlock): RegoSet {
   const hostBits = block.bits - block.prefix;
   if (hostBits > 16) throw new BuiltinError(`net.cidr_expand: more than ${MAX_ADDRESSES} addresses`);
   const addresses: string[] = [];
-  for (let i = 0n; i < 1n << BigInt(hostBits); i++) addresses.push(formatAddress(block.network + i, block.bits));
+  for (let i = 0n; i < 1n << BigInt(hostBits); i++) {
+    countStep();
+    addresses.push(formatAddress(block.network + i, block.bits));
+  }
   return new RegoSet(addresses);
 }
 
@@ -49,7 +53,10 @@ function containsMatches(outer: RegoValue, inner: RegoValue): RegoSet {
     throw new BuiltinError('net.cidr_contains_matches: too many addresses');
   const matches: RegoValue[] = [];
   for (const { block, index } of blocks) {
-    for (const member of members) if (containsBlock(block, member.block)) matches.push([index, member.index]);
+    for (const member of members) {
+      countStep();
+      if (containsBlock(block, member.block)) matches.push([index, member.index]);
+    }
   }
   return new RegoSet(matches);
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '@portcullis/protocol';
 import { type Matcher, RE2JS } from 're2js';
+import { countStep } from '../interruption.ts';
 import type { RegoValue } from '../value.ts';
 import { type Builtin, type BuiltinContext, BuiltinError, checkSize, countOperand, stringOperand } from './builtin.ts';
 import { globsIntersect } from './glob-intersection.ts';
@@ -27,7 +28,7 @@ export const regexBuiltins: Readonly<Record<string, Builtin>> = {
     const start = delimiter(stringOperand(operands, 2), 'start');
     const end = delimiter(stringOperand(operands, 3), 'end');
     const pattern = compile(templatePattern(stringOperand(operands, 0), start, end));
-    return pattern.test(stringOperand(operands, 1));
+    return matcherOf(pattern, stringOperand(operands, 1)).find();
   },
   'regex.globs_match': (operands) => globsIntersect(stringOperand(operands, 0), stringOperand(operands, 1)),
 };
@@ -55,16 +56,34 @@ function compile(pattern: string): RE2JS {
   return compiled;
 }
 
+/** Short texts are done with before anyone could ask to stop. */
+const MAX_UNWATCHED_LENGTH = 4096;
+
+/** Every step of a match reads a character: the one place where a match, which may take seconds, can be stopped. */
+class WatchedText extends String {
+  override charCodeAt(index: number): number {
+    countStep();
+    return super.charCodeAt(index);
+  }
+}
+
+function matcherOf(pattern: RE2JS, text: string): Matcher {
+  // The library takes String objects as well as primitive texts, though its types know only these.
+  const input: unknown = text.length > MAX_UNWATCHED_LENGTH ? new WatchedText(text) : text;
+  return pattern.matcher(input as string);
+}
+
 /** Offsets of a match and its groups: start and end of each, −1 where a group took no part. */
 type Match = readonly number[];
 
 /** Go's FindAll: an empty match right behind another match does not count. `limit` < 0 means all. */
 function findAll(pattern: RE2JS, text: string, limit: number): Match[] {
-  const matcher = pattern.matcher(text);
+  const matcher = matcherOf(pattern, text);
   const groups = pattern.groupCount();
   const found: Match[] = [];
   let previousEnd = -1;
   for (let at = 0; at <= text.length && (limit < 0 || found.length < limit);) {
+    countStep();
     if (!matcher.find(at)) break;
     const [start, end] = [matcher.start(), matcher.end()];
     if (end > at || start !== previousEnd) found.push(offsets(matcher, groups));

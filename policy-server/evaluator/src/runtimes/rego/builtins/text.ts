@@ -1,3 +1,4 @@
+import { countStep } from '../interruption.ts';
 import { isArray, RegoNumber, RegoSet, type RegoValue, typeName } from '../value.ts';
 import { type Builtin, BuiltinError, countOperand, operand, stringOperand } from './builtin.ts';
 
@@ -25,6 +26,7 @@ function indexesOf(text: string, search: string): RegoValue {
   let characters = 0;
   let counted = 0;
   for (let at = text.indexOf(search); at !== -1; at = text.indexOf(search, at + 1)) {
+    countStep();
     for (; counted < at; counted += (text.codePointAt(counted) ?? 0) > 0xffff ? 2 : 1) characters++;
     found.push(RegoNumber.of(characters));
   }

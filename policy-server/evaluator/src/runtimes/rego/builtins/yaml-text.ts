@@ -1,3 +1,4 @@
+import { countStep } from '../interruption.ts';
 import { looksLikeAnother } from './yaml-scalar.ts';
 
 /** YAML 1.2 §7.4.2: an implicit key is short and stands on one line; go-yaml draws the line here. */
@@ -57,6 +58,7 @@ const NAMED_ESCAPES = new Map([
 function doubleQuoted(text: string): string {
   let quoted = '"';
   for (const character of text) {
+    countStep();
     const named = NAMED_ESCAPES.get(character);
     quoted += named ?? (NEEDS_ESCAPES.test(character) ? numericEscape(character) : character);
   }

@@ -1,15 +1,20 @@
 import { messageOf } from '@portcullis/protocol';
 import {
   type Alias,
+  Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   type Pair,
-  parseAllDocuments,
+  Parser,
   type YAMLMap,
 } from 'yaml';
+import { ABANDONMENT } from '../../abandonment.ts';
+import { countStep } from '../interruption.ts';
 import { RegoNumber, RegoObject, type RegoValue } from '../value.ts';
 import { type Builtin, BuiltinError, operand, stringOperand } from './builtin.ts';
 import { printYaml } from './yaml-print.ts';
@@ -54,19 +59,29 @@ function parseYaml(text: string): RegoValue {
 
 function readDocuments(text: string): Document.Parsed[] {
   // Scalars are resolved here, by Go's rules; and the library's check for unique keys takes quadratic time.
-  const options = { schema: 'failsafe', uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const;
+  const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, prettyErrors: false, logLevel: 'silent' });
   try {
-    const documents = parseAllDocuments(text, options);
-    for (const { errors, warnings } of 'empty' in documents ? [documents] : documents) {
+    const documents = [...composer.compose(tokensOf(text))];
+    for (const { errors, warnings } of documents.length === 0 ? [composer.streamInfo()] : documents) {
       // An unknown directive is only a warning to the library.
       const error = errors[0] ?? warnings.find(({ code }) => code === 'BAD_DIRECTIVE');
       if (error !== undefined) throw new BuiltinError(`yaml: ${error.message}`);
     }
-    return 'empty' in documents ? [] : documents;
+    return documents;
   } catch (error) {
-    if (error instanceof BuiltinError) throw error;
+    if (error instanceof BuiltinError || error === ABANDONMENT) throw error;
     throw new BuiltinError(`yaml: ${messageOf(error)}`);
   }
+}
+
+/** The library's own way from a text to its tokens, one lexeme at a time. */
+function* tokensOf(text: string): Generator<CST.Token> {
+  const parser = new Parser();
+  for (const lexeme of new Lexer().lex(text)) {
+    countStep();
+    yield* parser.next(lexeme);
+  }
+  yield* parser.end();
 }
 
 class NodeReader {
@@ -75,6 +90,7 @@ class NodeReader {
   #nodes = 0;
 
   value(node: unknown, depth: number): RegoValue {
+    countStep();
     if (++this.#nodes > MAX_NODES) throw new BuiltinError(`yaml: the document holds more than ${MAX_NODES} values`);
     if (depth > MAX_DEPTH) throw new BuiltinError(`yaml: the document is nested deeper than ${MAX_DEPTH} levels`);
     if (isAlias(node)) return this.value(this.#target(node), depth + 1);

@@ -1,3 +1,5 @@
+import { countStep } from '../../interruption.ts';
+
 const NAMED_ESCAPES = new Map([
   [0x07, '\\a'],
   [0x08, '\\b'],
@@ -17,7 +19,10 @@ export function isPrintable(character: string): boolean {
 /** Go's `strconv.Quote`, or `QuoteToASCII`. */
 export function quoteText(text: string, asciiOnly = false): string {
   let quoted = '"';
-  for (const character of text) quoted += escapeCharacter(character, '"', asciiOnly);
+  for (const character of text) {
+    countStep();
+    quoted += escapeCharacter(character, '"', asciiOnly);
+  }
   return `${quoted}"`;
 }
 

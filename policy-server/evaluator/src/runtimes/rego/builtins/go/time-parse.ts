@@ -1,3 +1,4 @@
+import { countStep } from '../../interruption.ts';
 import { daysInMonth, unixNanoseconds, UTC } from './instant.ts';
 import { quoteText } from './quote.ts';
 import { type LayoutPiece, MONTHS, readLayout, WEEKDAYS } from './time-layout.ts';
@@ -50,6 +51,7 @@ class TimeParser {
   /** A space of the layout stands for any number of them. */
   #literal(text: string): void {
     for (let at = 0; at < text.length; at++) {
+      countStep();
       if (text[at] === ' ') {
         if (this.#rest !== '' && this.#rest[0] !== ' ') this.#mismatch(text);
         this.#rest = this.#rest.replace(/^ +/, '');
