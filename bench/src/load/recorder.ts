@@ -7,6 +7,9 @@ const SAID: Readonly<Record<Verdict, Buffer>> = {
   denied: Buffer.from('"allowed":false'),
 };
 
+/** So many failed connections without an answer between them: the server is gone. */
+const GIVE_UP_AFTER = 1000;
+
 /** What happened between the end of the warm-up and the end of the run. */
 export class Recorder {
   readonly #latencies = new Histogram();
@@ -18,11 +21,12 @@ export class Recorder {
   readonly #enough: () => void;
   #answers = 0;
   #wrong = 0;
+  #failuresInARow = 0;
   #cpu = process.cpuUsage();
   #startedMs: number | undefined;
   #lastAnswerMs = 0;
 
-  /** `enough` is called once `maxRequests` answers were counted. */
+  /** `enough` is called once `maxRequests` answers were counted, or when nobody answers any more. */
   constructor(fromMs: number, maxRequests: number, enough: () => void) {
     this.#fromMs = fromMs;
     this.#maxRequests = maxRequests;
@@ -32,6 +36,7 @@ export class Recorder {
   /** `sentMs`: when it was sent, or was to be sent. */
   answered(request: PreparedRequest, status: number, body: Buffer, sentMs: number): void {
     const nowMs = performance.now();
+    this.#failuresInARow = 0;
     if (sentMs < this.#fromMs || this.#answers >= this.#maxRequests) return;
     this.#begin();
     this.#latencies.record((nowMs - sentMs) * 1000);
@@ -47,6 +52,8 @@ export class Recorder {
   }
 
   failed(reason: string): void {
+    this.#failuresInARow += 1;
+    if (this.#failuresInARow === GIVE_UP_AFTER) this.#enough();
     if (performance.now() < this.#fromMs) return;
     this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
   }

@@ -32,20 +32,20 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   child.once('error', (error) => keep(Buffer.from(error.message)));
-  const stop = (): Promise<void> => end(child);
+  const output = (): string => tail;
   while (!(await answers(options.readyUrl))) {
     const elapsedMs = performance.now() - startedMs;
     if (child.exitCode === null && child.pid !== undefined && elapsedMs < options.readyTimeoutMs) await sleep(POLL_MS);
     else {
-      await stop();
+      await end(child, output).catch(() => {});
       throw new Error(`${options.program} was not ready after ${elapsedMs.toFixed(0)} ms:\n${tail}`);
     }
   }
   return {
     pid: child.pid ?? 0,
     readyMs: performance.now() - startedMs,
-    output: () => tail,
-    [Symbol.asyncDispose]: stop,
+    output,
+    [Symbol.asyncDispose]: () => end(child, output),
   };
 }
 
@@ -59,8 +59,11 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+/** @throws when it had ended by itself: whatever was measured then is worthless */
+async function end(child: ChildProcess, output: () => string): Promise<void> {
+  if (child.pid === undefined) return;
+  if (child.exitCode !== null || child.signalCode !== null)
+    throw new Error(`a server ended by itself (${child.signalCode ?? `exit code ${child.exitCode}`}):\n${output()}`);
   const ended = new Promise((resolve) => child.once('close', resolve));
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);

@@ -57,8 +57,11 @@ export async function startPortcullis(options: PortcullisOptions): Promise<Portc
       ...server,
       port,
       [Symbol.asyncDispose]: async () => {
-        await server[Symbol.asyncDispose]();
-        await removed();
+        try {
+          await server[Symbol.asyncDispose]();
+        } finally {
+          await removed();
+        }
       },
     };
   } catch (error) {

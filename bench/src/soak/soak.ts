@@ -9,7 +9,7 @@ import { type Portcullis, startPortcullis } from '../servers/portcullis.ts';
 import { mixedLoad } from './mixed-load.ts';
 import { type Soaked, report } from './report.ts';
 
-const DEFAULTS = { minutes: 30, rate: 100, evaluations: 1_000_000, workers: 2 };
+const DEFAULTS = { minutes: 30, rate: 50, evaluations: 1_000_000, workers: 2 };
 const SAMPLE_INTERVAL_MS = 1000;
 const OPEN_CONNECTIONS = 256;
 const CONNECTIONS = 8;
@@ -17,7 +17,7 @@ const LOAD_LIMIT_MS = 60 * 60_000;
 
 export const soak: Bench = {
   summary: 'resident memory over 30 minutes of mixed load, and over 1,000,000 evaluations of one policy',
-  flags: ['--minutes 30 --rate 100 (requests/s of the mixed load) --evaluations 1000000 --workers 2'],
+  flags: ['--minutes 30 --rate 50 (requests/s of the mixed load) --evaluations 1000000 --workers 2'],
   run: (context) => measure(context),
 };
 
@@ -32,7 +32,7 @@ async function measure(context: BenchContext): Promise<void> {
 async function evaluations({ evaluations: maxRequests, workers }: typeof DEFAULTS): Promise<Soaked> {
   const modules = { rust: await ruleModule('rust') };
   await using server = await startPortcullis({ modules, policies: { rule: { module: 'rust' } }, workers });
-  return soaked(server, {
+  return await soaked(server, {
     requests: [{ ...(await harmlessPod()), path: '/validate/rule' }],
     pace: { kind: 'closed', connections: CONNECTIONS },
     durationMs: LOAD_LIMIT_MS,
@@ -44,7 +44,7 @@ async function mixed({ minutes, rate, workers }: typeof DEFAULTS): Promise<Soake
   const { requests, ...set } = await mixedLoad();
   await using server = await startPortcullis({ ...set, workers });
   const pace = { kind: 'open', perSecond: rate, connections: OPEN_CONNECTIONS } as const;
-  return soaked(server, { requests, pace, durationMs: minutes * 60_000 });
+  return await soaked(server, { requests, pace, durationMs: minutes * 60_000 });
 }
 
 async function soaked(server: Portcullis, plan: Omit<LoadPlan, 'host' | 'port' | 'warmUpMs'>): Promise<Soaked> {
