@@ -5,9 +5,13 @@ import { type AdmissionReviewName, admissionReview, guestModule, runCommand } fr
 const POLICIES = join(import.meta.dirname, '../../../policies');
 const SDK_CLI = join(import.meta.dirname, '../../../sdk/typescript/src/cli.ts');
 
+/** What kind of guest a module is. */
+export type EngineMode = 'kubewarden-wapc' | 'wasi';
+
 /** One module and one request: what all contenders are given alike. */
 export interface EngineCase {
   readonly name: string;
+  readonly mode: EngineMode;
   readonly module: Uint8Array;
   /** An AdmissionRequest in JSON. */
   readonly request: Uint8Array;
@@ -17,6 +21,7 @@ export interface EngineCase {
 interface CaseDefinition {
   readonly review: AdmissionReviewName;
   readonly settings?: string;
+  readonly mode?: EngineMode;
   module(): Promise<Uint8Array>;
 }
 
@@ -35,6 +40,8 @@ const CASES = {
     settings: REQUIRED_LABELS,
     module: () => builtPolicy('required-labels'),
   },
+  'go/pod': { review: 'pod-create', mode: 'wasi', module: () => guestModule('wasi-go') },
+  'go/large': { review: 'large-create', mode: 'wasi', module: () => guestModule('wasi-go') },
 } as const satisfies Record<string, CaseDefinition>;
 
 export const CASE_NAMES: readonly string[] = Object.keys(CASES);
@@ -46,6 +53,7 @@ export async function engineCase(name: string): Promise<EngineCase> {
   const { request } = JSON.parse(new TextDecoder().decode(await admissionReview(definition.review)));
   return {
     name,
+    mode: definition.mode ?? 'kubewarden-wapc',
     module: await definition.module(),
     request: new TextEncoder().encode(JSON.stringify(request)),
     settings: definition.settings ?? '{}',

@@ -1,26 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { LineProcess } from '../line-process.ts';
+import type { CaseFiles, ContenderDefinition } from './definitions.ts';
 import { type Summary, summarise } from '../statistics.ts';
-
-/** A case on disk: all contenders are given the same bytes. */
-export interface CaseFiles {
-  readonly module: string;
-  readonly request: string;
-  readonly settings: string;
-  /** Request and settings as a waPC guest gets them: ours composes this itself, within the time that is measured. */
-  readonly payload: string;
-  /** Where a contender leaves its first answer. */
-  readonly answer: string;
-}
-
-/** How one contender is started. */
-export interface ContenderDefinition {
-  readonly name: string;
-  /** `native` runs the wasmtime peer. */
-  readonly side: 'ours' | 'native';
-  args(files: CaseFiles): readonly string[];
-}
 
 /** One round of one contender; times in microseconds. */
 export interface EngineSample {
@@ -34,58 +16,16 @@ export interface EngineSample {
 const NODE = process.execPath;
 const OURS = fileURLToPath(new URL('./subject.ts', import.meta.url));
 
-/** Ours with a clean slate by reset and by a new instance, and wasmtime in every configuration a native server could choose. */
-export function contenderDefinitions(): ContenderDefinition[] {
-  const ours = ['reset', 'fresh'].map((instances) => ({
-    side: 'ours' as const,
-    name: `portcullis ${instances}`,
-    args: ({ module, request, settings }: CaseFiles) => [
-      '--instances',
-      instances,
-      '--module',
-      module,
-      '--request',
-      request,
-      '--settings',
-      settings,
-    ],
-  }));
-  const native = [
-    ['provider', 'on-demand'],
-    ['provider', 'pooling'],
-    ['provider', 'pooling-resident'],
-    ['direct', 'on-demand'],
-    ['direct', 'pooling'],
-    ['direct', 'pooling-resident'],
-  ].map(([host = '', allocator = '']) => ({
-    name: `${host === 'direct' ? 'wasmtime' : 'wasmtime-provider'} ${allocator}`,
-    side: 'native' as const,
-    args: ({ module, payload }: CaseFiles) => [
-      '--host',
-      host,
-      '--allocator',
-      allocator,
-      '--operation',
-      'validate',
-      '--module',
-      module,
-      '--payload',
-      payload,
-    ],
-  }));
-  return [...ours, ...native];
-}
-
 /** A contender at work: its module is compiled and it has answered once. */
 export class RunningContender implements AsyncDisposable {
   readonly name: string;
-  /** What it answered first. */
-  readonly answer: Uint8Array;
+  /** What it answered first, without the line end that programs add. */
+  readonly answer: string;
   /** Reading nothing, linking and compiling included. */
   readonly loadMs: number;
   readonly #process: LineProcess;
 
-  private constructor(name: string, process: LineProcess, first: { answer: Uint8Array; loadMs: number }) {
+  private constructor(name: string, process: LineProcess, first: { answer: string; loadMs: number }) {
     this.name = name;
     this.#process = process;
     this.answer = first.answer;
@@ -99,11 +39,11 @@ export class RunningContender implements AsyncDisposable {
     peer: string | undefined,
   ): Promise<RunningContender> {
     const { name } = definition;
-    const args = [...definition.args(files), '--answer', files.answer];
+    const args = [...definition.args(files), '--module', files.module, '--answer', files.answer];
     const process = peer === undefined ? new LineProcess(NODE, [OURS, ...args]) : new LineProcess(peer, args);
     try {
       const loadMs = numberOf(await process.next(), 'loadMs');
-      return new RunningContender(name, process, { answer: await readFile(files.answer), loadMs });
+      return new RunningContender(name, process, { answer: (await readFile(files.answer, 'utf8')).trim(), loadMs });
     } catch (error) {
       await process[Symbol.asyncDispose]();
       throw error;

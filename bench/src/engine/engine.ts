@@ -3,7 +3,7 @@ import { readFlags } from '../flags.ts';
 import { wasmtimePeer } from '../peers/wasmtime.ts';
 import { writeResults } from '../results.ts';
 import { CASE_NAMES, engineCase } from './cases.ts';
-import { contenderDefinitions } from './contender.ts';
+import { CONTENDERS } from './definitions.ts';
 import { type CaseResult, measureCase } from './measurement.ts';
 import { caseTable, enginePlots } from './report.ts';
 
@@ -34,7 +34,7 @@ export const engine: Bench = {
     if (unknown !== undefined)
       throw new BenchError(`--cases: expected some of ${CASE_NAMES.join(', ')}, got ${unknown}`);
     const wanted = new RegExp(flags.contenders);
-    const definitions = contenderDefinitions().filter(({ name }) => wanted.test(name));
+    const definitions = CONTENDERS.filter(({ name }) => wanted.test(name));
     if (definitions.length === 0) throw new BenchError(`no contender matches ${flags.contenders}`);
     const isNative = definitions.some(({ side }) => side === 'native');
     const peer = isNative ? await wasmtimePeer(context.print) : undefined;

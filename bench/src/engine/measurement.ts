@@ -5,7 +5,8 @@ import { BenchError } from '../bench.ts';
 import { interleave } from '../interleave.ts';
 import { median, percentile } from '../statistics.ts';
 import type { EngineCase } from './cases.ts';
-import { type CaseFiles, type ContenderDefinition, type EngineSample, RunningContender } from './contender.ts';
+import { type EngineSample, RunningContender } from './contender.ts';
+import type { CaseFiles, ContenderDefinition } from './definitions.ts';
 
 /** All rounds of all contenders over one case. */
 export interface CaseResult {
@@ -62,7 +63,7 @@ async function startAll(
 ): Promise<{ contenders: RunningContender[]; unable: Record<string, string> }> {
   const contenders: RunningContender[] = [];
   const unable: Record<string, string> = {};
-  for (const definition of definitions) {
+  for (const definition of definitions.filter(({ modes }) => modes.includes(files.mode))) {
     const isOurs = definition.side === 'ours';
     try {
       const contender = await RunningContender.start(definition, files, isOurs ? undefined : peer);
@@ -78,9 +79,10 @@ async function startAll(
   return { contenders, unable };
 }
 
-async function writeCase(folder: string, { module, request, settings }: EngineCase): Promise<CaseFiles> {
+async function writeCase(folder: string, { module, mode, request, settings }: EngineCase): Promise<CaseFiles> {
   const files: CaseFiles = {
     module: join(folder, 'module.wasm'),
+    mode,
     request: join(folder, 'request.json'),
     settings: join(folder, 'settings.json'),
     payload: join(folder, 'payload.json'),
@@ -96,7 +98,7 @@ async function writeCase(folder: string, { module, request, settings }: EngineCa
 /** A contender that does other work than the rest would be measured in vain. */
 function requireSameAnswers(contenders: readonly RunningContender[]): void {
   const [first, ...others] = contenders;
-  const different = others.find(({ answer }) => Buffer.compare(answer, first?.answer ?? answer) !== 0);
+  const different = others.find(({ answer }) => answer !== first?.answer);
   if (different === undefined) return;
   throw new BenchError(`${different.name} and ${first?.name} do not answer alike: there is nothing to compare`);
 }

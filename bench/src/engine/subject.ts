@@ -9,6 +9,7 @@ import { openInlinePolicy } from '@portcullis/evaluator';
 const { values } = parseArgs({
   options: {
     module: { type: 'string', default: '' },
+    mode: { type: 'string', default: '' },
     request: { type: 'string', default: '' },
     settings: { type: 'string', default: '' },
     instances: { type: 'string', default: 'reset' },
@@ -18,7 +19,7 @@ const { values } = parseArgs({
 
 const startedMs = performance.now();
 const policy = await openInlinePolicy(await readFile(values.module), {
-  mode: 'kubewarden-wapc',
+  mode: values.mode === 'wasi' ? 'wasi' : 'kubewarden-wapc',
   settings: new Uint8Array(await readFile(values.settings)),
   instances: values.instances === 'fresh' ? 'fresh' : 'reset',
 });

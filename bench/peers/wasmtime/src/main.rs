@@ -1,6 +1,7 @@
-//! The native side of `pnpm bench engine`: one waPC module, compiled once, evaluated on **a fresh instance per call**, as a
-//! policy server does. Every line on standard input is a number of evaluations; every line on standard output answers it.
+//! The native side of `pnpm bench engine`: one module, compiled once, evaluated on **a fresh instance per call**, as a policy
+//! server does. Every line on standard input is a number of evaluations; every line on standard output answers it.
 
+mod command;
 mod direct;
 mod provider;
 mod wasi;
@@ -88,7 +89,8 @@ fn main() -> Result<(), Failure> {
     let host: Box<dyn Host> = match flag("--host")?.as_str() {
         "provider" => Box::new(provider::Provider::new(engine, module)?),
         "direct" => Box::new(direct::Direct::new(engine, module)?),
-        other => return Err(format!("--host: expected provider or direct, got {other}").into()),
+        "command" => Box::new(command::Command::new(engine, module)?),
+        other => return Err(format!("--host: expected provider, direct or command, got {other}").into()),
     };
     std::fs::write(flag("--answer")?, host.evaluate(&operation, &payload)?)?;
     let mut out = std::io::stdout().lock();
