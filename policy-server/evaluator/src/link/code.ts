@@ -4,15 +4,17 @@ import { Edit } from './edits.ts';
 import { checkOf } from './functions.ts';
 import type { ModuleView } from './module.ts';
 import { Op } from './opcodes.ts';
+import { PositionNotes } from './positions.ts';
 import { malformed, ModuleReader } from './reader.ts';
 import type { Payload } from './sections.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 import { encodeUnsigned, type ModuleWriter } from './writer.ts';
 
-/** What the proof of the image needs to know of a module's code. */
+/** What is known about a module's code once it is written. */
 export interface CodeFacts {
   readonly writesTables: boolean;
   readonly dropsSegments: boolean;
+  readonly positions: PositionNotes;
 }
 
 /** Writes the payload of the code section with its checks. */
@@ -25,7 +27,7 @@ export function writeCode(view: ModuleView, payload: Payload, additions: Additio
     memories: view.memory === undefined ? 0 : 1,
     logicalSize: logicalSize !== undefined,
   });
-  const insertions = insertionsFor(additions);
+  const bodies = new BodyWriter(writer, scanner, insertionsFor(additions));
   const count = reader.count();
   writer.u32(count + functions.list.length);
   for (let i = 0; i < count; i++) {
@@ -33,14 +35,15 @@ export function writeCode(view: ModuleView, payload: Payload, additions: Additio
     const start = reader.at;
     if (size > payload.end - start) throw malformed('a function ends after its section', start);
     const codeStart = scanner.scan(start + size);
-    writeBody(writer, scanner, insertions, { start, codeStart, end: start + size });
+    bodies.write({ start, codeStart, end: start + size });
   }
   if (!reader.done) throw malformed('the code section is too long', reader.at);
   for (const { body } of functions.list) {
     writer.u32(body.length);
     writer.append(body);
   }
-  return scanner;
+  const { writesTables, dropsSegments } = scanner;
+  return { writesTables, dropsSegments, positions: bodies.positions };
 }
 
 /** The engine takes no larger ones (JavaScript API of WebAssembly: implementation-defined limits). */
@@ -54,33 +57,54 @@ interface Body extends Payload {
   readonly codeStart: number;
 }
 
-function writeBody(writer: ModuleWriter, scanner: BodyScanner, insertions: Insertions, body: Body): void {
-  const { bytes } = scanner.reader;
-  const { positions, lengths, kinds, length } = scanner.edits;
-  const check = insertions[Edit.check] as Uint8Array;
-  const checksEntry = !scanner.isShortLeaf(body.codeStart, body.end);
-  let size = body.end - body.start + (checksEntry ? check.length : 0);
-  for (let i = 0; i < length; i++) {
-    size += (insertions[kinds[i] as number] as Uint8Array).length - (lengths[i] as number);
+/** Writes the bodies a scanner has looked at, each with its edits. */
+class BodyWriter {
+  readonly positions = new PositionNotes();
+  readonly #writer: ModuleWriter;
+  readonly #scanner: BodyScanner;
+  readonly #insertions: Insertions;
+  readonly #check: Uint8Array;
+  /** How far the original is copied. */
+  #from = 0;
+
+  constructor(writer: ModuleWriter, scanner: BodyScanner, insertions: Insertions) {
+    this.#writer = writer;
+    this.#scanner = scanner;
+    this.#insertions = insertions;
+    this.#check = insertions[Edit.check] as Uint8Array;
   }
-  if (size > LARGEST_BODY_BYTES) {
-    throw new UnsupportedFeature(`it has a function of ${body.end - body.start} bytes, too large for checks`);
+
+  write(body: Body): void {
+    const { positions, lengths, kinds, length } = this.#scanner.edits;
+    const checksEntry = !this.#scanner.isShortLeaf(body.codeStart, body.end);
+    this.#writer.u32(this.#sizeOf(body, checksEntry));
+    this.#from = body.start;
+    this.positions.moved(body.start, this.#writer.length);
+    if (checksEntry) this.#replace(body.codeStart, 0, this.#check);
+    for (let i = 0; i < length; i++) {
+      this.#replace(positions[i] as number, lengths[i] as number, this.#insertions[kinds[i] as number] as Uint8Array);
+    }
+    this.#writer.copy(this.#scanner.reader.bytes, this.#from, body.end);
   }
-  writer.u32(size);
-  let from = body.start;
-  if (checksEntry) {
-    writer.copy(bytes, from, body.codeStart);
-    writer.copy(check, 0, check.length);
-    from = body.codeStart;
+
+  #sizeOf({ start, end }: Body, checksEntry: boolean): number {
+    const { lengths, kinds, length } = this.#scanner.edits;
+    let size = end - start + (checksEntry ? this.#check.length : 0);
+    for (let i = 0; i < length; i++) {
+      size += (this.#insertions[kinds[i] as number] as Uint8Array).length - (lengths[i] as number);
+    }
+    if (size <= LARGEST_BODY_BYTES) return size;
+    throw new UnsupportedFeature(`it has a function of ${end - start} bytes, too large for checks`);
   }
-  for (let i = 0; i < length; i++) {
-    const insertion = insertions[kinds[i] as number] as Uint8Array;
-    const position = positions[i] as number;
-    writer.copy(bytes, from, position);
+
+  /** Copies up to a position and puts something in place of the bytes there. */
+  #replace(position: number, length: number, insertion: Uint8Array): void {
+    const writer = this.#writer;
+    writer.copy(this.#scanner.reader.bytes, this.#from, position);
     writer.copy(insertion, 0, insertion.length);
-    from = position + (lengths[i] as number);
+    this.#from = position + length;
+    this.positions.moved(this.#from, writer.length);
   }
-  writer.copy(bytes, from, body.end);
 }
 
 function insertionsFor({ controlIndex, logicalSize, functions }: Additions): Insertions {

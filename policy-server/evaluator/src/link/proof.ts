@@ -11,13 +11,10 @@ import type { ImageProof } from './plan.ts';
  * Passive segments and tables that are only read stay as they are. The host writes to no table. Objects of the garbage-collected
  * heap need instructions the link step does not let pass.
  */
-export function proveImage(
-  { globals, importsTable }: ModuleView,
-  { writesTables, dropsSegments }: CodeFacts,
-): ImageProof {
+export function proveImage({ globals, importsTable }: ModuleView, facts: CodeFacts | undefined): ImageProof {
   const mutable = globals.filter((each) => each.mutable);
-  if (writesTables) return uncovered('its code writes to a table');
-  if (dropsSegments) return uncovered('its code drops data it was loaded with');
+  if (facts?.writesTables === true) return uncovered('its code writes to a table');
+  if (facts?.dropsSegments === true) return uncovered('its code drops data it was loaded with');
   if (importsTable) return uncovered('it imports a table');
   if (mutable.some((each) => each.imported)) return uncovered('it imports a mutable global');
   if (!mutable.every((each) => isNumeric(each.type))) {

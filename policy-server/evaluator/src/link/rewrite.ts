@@ -9,7 +9,8 @@ import { encodeSigned, encodeUnsigned, ModuleWriter } from './writer.ts';
 
 export interface RewrittenModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly facts: CodeFacts;
+  /** Absent = the module has no code. */
+  readonly facts: CodeFacts | undefined;
 }
 
 /** Checks cost 2–5 % of a module. */
@@ -20,7 +21,7 @@ const ROOM_FOR_ADDITIONS = 65_536;
 export function rewriteModule(view: ModuleView, additions: Additions): RewrittenModule {
   const writer = new ModuleWriter(Math.ceil(view.bytes.length * EXPECTED_GROWTH) + ROOM_FOR_ADDITIONS);
   writer.append(PREAMBLE);
-  let facts: CodeFacts = { writesTables: false, dropsSegments: false };
+  let facts: CodeFacts | undefined;
   const entries = addedEntries(view, additions);
   for (const id of SECTION_ORDER) {
     const payload = view.sections.payloads.get(id);
@@ -36,6 +37,7 @@ export function rewriteModule(view: ModuleView, additions: Additions): Rewritten
     else if (payload !== undefined && !isReplaced(id, additions)) writeSection(writer, id, view.bytes, payload);
   }
   if (view.sections.names !== undefined) writeSection(writer, SectionId.custom, view.bytes, view.sections.names);
+  facts?.positions.write(writer, view.functionCount);
   return { bytes: writer.written(), facts };
 }
 

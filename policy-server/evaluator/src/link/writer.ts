@@ -12,6 +12,10 @@ export class ModuleWriter {
     this.#bytes = new Uint8Array(expectedLength);
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
   /** What was written so far; valid until the next write. */
   written(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
