@@ -200,9 +200,9 @@ test('a client that goes away aborts its evaluation', async (t) => {
     await sleep(60_000, undefined, { signal: signal ?? AbortSignal.abort() }).catch(() => undefined);
     throw new EvaluationError('aborted', 'the caller went away');
   });
-  const controller = new AbortController();
-  const pending = handler.decide(head(), bytes(REVIEW), controller.signal);
-  controller.abort();
+  const gone = Promise.withResolvers<void>();
+  const pending = handler.decide(head(), bytes(REVIEW), (listener) => void gone.promise.then(listener));
+  gone.resolve();
   t.equal((await pending).status, 499);
   t.match(log.entries, [{ level: 'warn', message: 'request refused', fields: { status: 499 } }]);
 });

@@ -19,9 +19,9 @@ import {
   type Answer,
 } from './answer.ts';
 import type { BodyFailure } from './body.ts';
-import { ClientPatience } from './client-patience.ts';
+import { ClientPatience, type OnClientGone } from './client-patience.ts';
 import { createRequestLog, type RequestLog } from './request-log.ts';
-import { decodePolicyId, isJsonContentType } from './request-target.ts';
+import { decodePolicyId, isJsonContentType, type AdmissionAddress } from './request-target.ts';
 
 /** Decides one request; the environment of loaded policies has this shape. */
 export type Evaluate = (
@@ -32,12 +32,9 @@ export type Evaluate = (
 ) => Promise<EvaluationOutcome>;
 
 /** A request as it arrived, without its body. */
-export interface AdmissionHead {
-  readonly route: AdmissionRoute;
+export interface AdmissionHead extends AdmissionAddress {
   /** Path and query as sent. */
   readonly target: string;
-  /** The path segment after the route, still percent-encoded. */
-  readonly idSegment: string;
   readonly contentType: string | undefined;
 }
 
@@ -47,7 +44,7 @@ export interface AdmissionHandler {
   refuse(head: AdmissionHead): Answer | undefined;
   /** The answer to a request whose body could not be received. */
   refuseBody(head: AdmissionHead, failure: BodyFailure): Answer;
-  decide(head: AdmissionHead, body: Uint8Array, signal?: AbortSignal): Promise<Answer>;
+  decide(head: AdmissionHead, body: Uint8Array, onGone?: OnClientGone): Promise<Answer>;
 }
 
 export interface AdmissionOptions {
@@ -74,12 +71,12 @@ export function createAdmissionHandler({ evaluate, log, nowMs }: AdmissionOption
       requestLog.start(head.route, decodePolicyId(head.idSegment) ?? head.idSegment).refused(answer);
       return answer;
     },
-    async decide(head, body, signal) {
+    async decide(head, body, onGone) {
       const policyId = decodePolicyId(head.idSegment) ?? '';
       const line = requestLog.start(head.route, policyId);
       try {
         const input = parseInput(head.route, body);
-        return await decideInput(input, { head, policyId, line, evaluate, signal });
+        return await decideInput(input, { head, policyId, line, evaluate, onGone });
       } catch (error) {
         const answer = failureAnswer(head.route, policyId, error);
         line.refused(answer, answer.status === 500 ? error : undefined);
@@ -94,13 +91,13 @@ interface Decision {
   readonly policyId: string;
   readonly line: RequestLog;
   readonly evaluate: Evaluate;
-  readonly signal: AbortSignal | undefined;
+  readonly onGone: OnClientGone | undefined;
 }
 
 async function decideInput(input: EvaluationInput, decision: Decision): Promise<Answer> {
-  const { head, policyId, line, signal } = decision;
+  const { head, policyId, line, onGone } = decision;
   const origin = head.route === 'audit' ? 'audit' : 'validate';
-  using patience = new ClientPatience(head.target, signal);
+  using patience = new ClientPatience(head.target, onGone);
   try {
     const outcome = await decision.evaluate(policyId, origin, input, patience.options);
     line.decided(input, outcome, origin);

@@ -53,30 +53,45 @@ export interface BodyLimits {
 }
 
 /** Receives a whole body of at most `maxBytes` bytes. Rejects with {@link BodyError}; the rest is then read and dropped. */
-export async function receiveBody(stream: Readable, limits: BodyLimits): Promise<ReceivedBody> {
-  if ((limits.contentLength ?? 0) > limits.maxBytes) throw drop(stream, 'too-large');
+export function receiveBody(stream: Readable, limits: BodyLimits): Promise<ReceivedBody> {
+  if ((limits.contentLength ?? 0) > limits.maxBytes) return Promise.reject(drop(stream, 'too-large'));
   limits.invite?.();
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      stream.on('data', (chunk: Buffer) => {
-        if (length + chunk.length > limits.maxBytes) reject(drop(stream, 'too-large'));
-        else if (!limits.budget.take(chunk.length)) reject(drop(stream, 'overloaded'));
-        else {
-          length += chunk.length;
-          chunks.push(chunk);
-        }
-      });
-      stream.once('end', resolve);
-      stream.once('error', () => reject(new BodyError('disconnected')));
-      stream.once('close', () => reject(new BodyError('disconnected')));
+  return new Promise((resolve, reject) => {
+    const { budget, maxBytes } = limits;
+    const chunks: Buffer[] = [];
+    let length = 0;
+    let isSettled = false;
+    const giveBack = (): void => budget.giveBack(length);
+    const fail = (error: () => BodyError): void => {
+      if (isSettled) return;
+      isSettled = true;
+      giveBack();
+      reject(error());
+    };
+    stream.on('data', (chunk: Buffer) => {
+      if (length + chunk.length > maxBytes) fail(() => drop(stream, 'too-large'));
+      else if (!budget.take(chunk.length)) fail(() => drop(stream, 'overloaded'));
+      else {
+        length += chunk.length;
+        chunks.push(chunk);
+      }
     });
-  } catch (error) {
-    limits.budget.giveBack(length);
-    throw error;
-  }
-  return { bytes: Buffer.concat(chunks, length), [Symbol.dispose]: () => limits.budget.giveBack(length) };
+    stream.on('end', () => {
+      if (isSettled) return;
+      isSettled = true;
+      resolve({ bytes: joined(chunks, length), [Symbol.dispose]: giveBack });
+    });
+    // Every stream is closed at last: only one that had not ended was cut off.
+    const cutOff = (): void => fail(() => new BodyError('disconnected'));
+    stream.on('error', cutOff);
+    stream.on('close', cutOff);
+  });
+}
+
+/** Most bodies come in one piece. */
+function joined(chunks: readonly Buffer[], length: number): Buffer {
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length);
 }
 
 /** Reading on without keeping anything lets the client finish sending and see the answer. */

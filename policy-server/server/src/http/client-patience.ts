@@ -4,39 +4,45 @@ import { clientTimeoutMs } from './request-target.ts';
 const MARGIN = 0.1;
 const MAX_MARGIN_MS = 250;
 
+/** Calls back once the client has closed its connection without waiting for the answer. */
+export type OnClientGone = (listener: () => void) => void;
+
 /**
  * How long one client waits for its answer: until it closes the connection, or until the time it named itself (`?timeout=`)
  * is nearly over. An answer after that is of no use to anybody, an error before it lets the API server act by its failure policy
  * and tell its user why.
  */
 export class ClientPatience implements Disposable {
-  readonly options: { readonly signal?: AbortSignal; readonly deadlineMs?: number };
-  readonly #deadline = new AbortController();
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly options: { readonly signal: AbortSignal; readonly deadlineMs?: number };
+  readonly #end = new AbortController();
+  #isOver = false;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(target: string, disconnected: AbortSignal | undefined) {
+  constructor(target: string, onGone: OnClientGone | undefined) {
+    const { signal } = this.#end;
     const timeoutMs = clientTimeoutMs(target);
+    onGone?.(() => this.#end.abort());
     if (timeoutMs === undefined) {
-      this.options = disconnected === undefined ? {} : { signal: disconnected };
+      this.options = { signal };
       return;
     }
     const marginMs = Math.min(timeoutMs * MARGIN, MAX_MARGIN_MS);
     // Whoever still waits for a thread by then is told so (overload); later it was the policy that took too long.
-    const deadlineMs = timeoutMs - marginMs;
-    const { signal } = this.#deadline;
-    this.#timer = setTimeout(() => this.#deadline.abort(), timeoutMs - marginMs / 2);
-    this.options = {
-      deadlineMs,
-      signal: disconnected === undefined ? signal : AbortSignal.any([disconnected, signal]),
-    };
+    this.options = { signal, deadlineMs: timeoutMs - marginMs };
+    this.#timer = setTimeout(() => this.#expire(), timeoutMs - marginMs / 2);
   }
 
   /** Whether the time the client had named has passed. */
   get isOver(): boolean {
-    return this.#deadline.signal.aborted;
+    return this.#isOver;
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+  }
+
+  #expire(): void {
+    this.#isOver = true;
+    this.#end.abort();
   }
 }

@@ -1,8 +1,31 @@
+import { ADMISSION_ROUTES, type AdmissionRoute } from './answer.ts';
+
+/** Where a request of the admission API goes. */
+export interface AdmissionAddress {
+  readonly route: AdmissionRoute;
+  /** The path segment after the route, still percent-encoded. */
+  readonly idSegment: string;
+}
+
+/** Also in absolute form (RFC 9112 §3.2.2). */
+const ADMISSION_PATH = /^(?:https?:\/\/[^/?]*)?\/(validate|audit|validate_raw)\/([^/?#]+)(?:[?#]|$)/;
+
+/** The admission API's part of a request target; `undefined` = nothing is served there. */
+export function admissionAddress(target: string): AdmissionAddress | undefined {
+  const [, name, idSegment] = ADMISSION_PATH.exec(target) ?? [];
+  const route = ADMISSION_ROUTES.find((known) => known === name);
+  return route === undefined || idSegment === undefined ? undefined : { route, idSegment };
+}
+
+/** Nearly all ids: nothing to decode. */
+const PLAIN_SEGMENT = /^[\x21-\x24\x26-\x7e]*$/;
+
 /**
  * The policy id of a path segment. It is percent-decoded after routing, so `group%2Fmember` is one segment; escapes that are
  * none stay as they are. `undefined` when the bytes are not UTF-8.
  */
 export function decodePolicyId(segment: string): string | undefined {
+  if (PLAIN_SEGMENT.test(segment)) return segment;
   // Node hands out the request target as Latin-1: one character is one byte.
   const bytes: number[] = [];
   for (let index = 0; index < segment.length; index++) {
@@ -33,8 +56,17 @@ const DURATION_UNITS_MS = new Map([
  * does not say, or says it in a way we do not read.
  */
 export function clientTimeoutMs(target: string): number | undefined {
-  const query = /\?(.*)$/s.exec(target)?.[1];
-  if (query === undefined) return undefined;
+  const start = target.indexOf('?');
+  if (start === -1) return undefined;
+  const query = target.slice(start + 1);
+  // One API server says the same for every request.
+  if (query !== lastQuery.text) lastQuery = { text: query, timeoutMs: timeoutFrom(query) };
+  return lastQuery.timeoutMs;
+}
+
+let lastQuery: { readonly text: string; readonly timeoutMs: number | undefined } = { text: '', timeoutMs: undefined };
+
+function timeoutFrom(query: string): number | undefined {
   const text = new URLSearchParams(query).get('timeout') ?? '';
   if (!/^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h)){1,4}$/.test(text)) return undefined;
   let totalMs = 0;
@@ -49,5 +81,6 @@ const JSON_MEDIA_TYPE = /^application\/(?:json|[^\s;,/]+\+json)[ \t]*(?:;.*)?$/i
 
 /** `application/json` or `application/*+json`, with any parameters. */
 export function isJsonContentType(contentType: string | undefined): boolean {
+  if (contentType === 'application/json') return true;
   return contentType !== undefined && JSON_MEDIA_TYPE.test(contentType.trim());
 }

@@ -25,15 +25,16 @@ export class UnreadBodies {
     if (this.#asking.delete(request)) response.writeContinue();
   }
 
-  /** To be called before an answer is sent. */
-  async settle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** To be called before an answer is sent, which has to wait for what is returned. */
+  settle(request: IncomingMessage, response: ServerResponse): Promise<void> | undefined {
+    if (request.complete) return undefined;
     if (this.#asking.has(request)) {
       // It may send the body all the same, or the next request in its place.
       response.setHeader('connection', 'close');
-      return;
+      return undefined;
     }
     const willClose = !response.shouldKeepAlive || response.getHeader('connection') === 'close';
-    if (willClose && !request.complete) await drained(request);
+    return willClose ? drained(request) : undefined;
   }
 }
 
