@@ -18,14 +18,13 @@ interface Generated extends ImagedInstance {
 type Take = () => Promise<Lease<Generated>>;
 
 function instancesOf(linked: Pick<LinkedModule, 'module' | 'plan'>, mode: InstanceMode, roomPages: number) {
-  const thread = testThread({}, mode);
+  const thread = { ...testThread({}, mode), instancePool: { roomPages } };
   const source = { ...linked, thread };
   const instances = new ImagedInstances<Generated>({
     plan: linked.plan,
     thread,
     instantiate: (memoryPages) => instantiateLinked(new Guest(undefined, TEST_LIMITS), source, {}, memoryPages),
     surprise: () => undefined,
-    roomPages,
   });
   const start = ({ exports }: Generated): void =>
     void exportedFunction(exports, linked.plan.startFunction ?? 'nothing')?.();
