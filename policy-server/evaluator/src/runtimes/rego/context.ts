@@ -54,6 +54,11 @@ export class EvaluationContext implements BuiltinContext {
     this.#host.randomFill(bytes);
   }
 
+  /** Whether the evaluation left something in the log. */
+  get hasLogged(): boolean {
+    return this.#logBytesLeft < this.#maxLogBytes;
+  }
+
   /** Debug output of a policy, bounded as a whole. */
   trace(message: string): void {
     if (this.#logBytesLeft <= 0) return;

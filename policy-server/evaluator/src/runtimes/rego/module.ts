@@ -34,15 +34,13 @@ export class RegoModule {
   /** Of the module, and so of all its instances; known once the first one has started. */
   #builtins: BuiltinNumbers = new Map();
 
-  /** @param roomPages - what an evaluation may take of memory, beyond the image, and be put back from */
-  constructor(parts: RegoParts & { readonly thread: ThreadContext }, roomPages: number) {
+  constructor(parts: RegoParts & { readonly thread: ThreadContext }) {
     const { plan, thread } = parts;
     this.#instances = new ImagedInstances({
       plan,
       thread,
       instantiate: (memoryPages) => instantiateRego(parts, memoryPages),
-      surprise: () => undefined,
-      roomPages,
+      surprise: ({ context }) => (context.hasLogged ? 'its start code writes to the log' : undefined),
     });
   }
 
@@ -59,6 +57,16 @@ export class RegoModule {
     const lease = this.#instances.takeIdle() ?? (await this.#make(host));
     lease.instance.context.begin(host);
     return lease;
+  }
+
+  /** Exchanges an instance in which nothing has run for one with more room. */
+  widen(lease: Lease<RegoInstance>, host: BuiltinHost): Lease<RegoInstance> {
+    const wide = this.#instances.widen(lease);
+    if (wide === lease) return lease;
+    lease.instance.context.end();
+    wide.instance.connect(this.#builtins);
+    wide.instance.context.begin(host);
+    return wide;
   }
 
   /** @param clean - whether the evaluation ended as it should; nothing else can be brought back to the image. */

@@ -5,7 +5,7 @@ import type { CompiledPolicy, CompileOptions, Prepared, Runtime, ThreadContext }
 import { missingExports, unknownImports } from './abi.ts';
 import { BUILTINS } from './builtins/table.ts';
 import { regoFailureFrom } from './errors.ts';
-import { RegoEvaluation, ROOM_PAGES } from './evaluation.ts';
+import { RegoEvaluation } from './evaluation.ts';
 import type { RegoParts } from './instance.ts';
 import { instantiateRego, RegoModule } from './module.ts';
 
@@ -77,16 +77,15 @@ function initialisationFailed(error: unknown): EvaluationError {
 }
 
 async function prepare(compiled: CompiledPolicy, thread: ThreadContext): Promise<Prepared> {
-  const parts = { module: coreModule(compiled), plan: corePlan(compiled), thread };
-  const modules = { usual: new RegoModule(parts, ROOM_PAGES.usual), large: new RegoModule(parts, ROOM_PAGES.large) };
+  const module = new RegoModule({ module: coreModule(compiled), plan: corePlan(compiled), thread });
   const gatekeeper = compiled.mode === 'gatekeeper';
   return {
     get instances() {
-      return modules.usual.report;
+      return module.report;
     },
     async begin(operation, host) {
       try {
-        return new RegoEvaluation(await modules.usual.take(host), { modules, gatekeeper, operation, host });
+        return new RegoEvaluation(await module.take(host), { module, gatekeeper, operation, host });
       } catch (error) {
         throw initialisationFailed(error);
       }
