@@ -108,7 +108,7 @@ function addedFunctions(view: ModuleView, controlIndex: number, logicalSize: Log
     add(Edit.fill, fillFunction(controlIndex));
     add(Edit.copy, copyFunction(controlIndex));
   }
-  if (logicalSize !== undefined) add(Edit.grow, growFunction(logicalSize.globalIndex));
+  if (logicalSize !== undefined) add(Edit.grow, growFunction(controlIndex, logicalSize.globalIndex));
   return { list, indices };
 }
 

@@ -19,8 +19,8 @@ export interface ScanOptions extends IndexSpaces {
 const NO_VALUE = 0x40;
 
 /**
- * From this size on, straight-line code is checked at every call as well. A call may lead to a leaf without a check of its own
- * (see `LEAF_BYTES`): 2^15 bytes hold 2^14 calls at most, of a leaf that takes under a microsecond.
+ * From this size on, straight-line code is checked at every call and every throw as well. A call may lead to a leaf without a
+ * check of its own (see `LEAF_BYTES`), which takes under a microsecond, and a throw takes a few: 2^15 bytes hold 2^14 of them.
  */
 const LONG_BODY_BYTES = 32_768;
 
@@ -186,10 +186,7 @@ export class BodyScanner {
         break;
       case Op.memorySize:
       case Op.memoryGrow:
-        this.memoryIndex(reader.u32());
-        if (this.#spaces.logicalSize) {
-          this.edits.add(opcode === Op.memorySize ? Edit.size : Edit.grow, at, reader.at - at);
-        }
+        this.#memorySize(opcode, at);
         break;
       case Op.bulk:
         scanBulk(reader, this);
@@ -205,7 +202,15 @@ export class BodyScanner {
     }
   }
 
-  /** Instructions that carry a list. */
+  #memorySize(opcode: number, at: number): void {
+    const { reader } = this;
+    this.memoryIndex(reader.u32());
+    if (this.#spaces.logicalSize) {
+      this.edits.add(opcode === Op.memorySize ? Edit.size : Edit.grow, at, reader.at - at);
+    } else if (opcode === Op.memoryGrow) this.edits.add(Edit.check, at);
+  }
+
+  /** Instructions that carry a list, or throw. */
   #list(opcode: number, at: number): void {
     const { reader } = this;
     switch (opcode) {
@@ -222,6 +227,14 @@ export class BodyScanner {
           if (reader.byte() < 2) reader.number();
           reader.number();
         }
+        break;
+      case Op.throw:
+      case Op.rethrow:
+        this.#call(at);
+        reader.number();
+        break;
+      case Op.throwReference:
+        this.#call(at);
         break;
       default:
         throw new UnsupportedFeature(

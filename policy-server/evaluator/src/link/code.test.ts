@@ -171,6 +171,9 @@ test('what calls or takes long gets a check of its own', (t) => {
     t.equal(gainOf(bulk), expected, `bulk instruction ${bulk[1]}`);
   }
   const calls = (count: number): number[] => Array.from({ length: count }, () => [0x10, 0x00]).flat();
+  for (const thrown of [[0x08, 0x00], [0x06, 0x40, 0x07, 0x00, 0x09, 0x00, END], [0x0a], [0x40, 0x00]]) {
+    t.equal(gainOf(thrown), entry, `0x${thrown[0]?.toString(16)} is not short`);
+  }
   // Sizes are written in as many bytes as they need; the code section's own has always five.
   const longer = (count: number): number => gainOf(calls(count)) - gainOf(calls(1));
   t.ok(longer(16_000) <= 8, 'calls of a function of ordinary size have none');

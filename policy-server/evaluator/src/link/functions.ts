@@ -33,12 +33,13 @@ export function checkOf(controlIndex: number): number[] {
  *       if memory.grow(delta − (memory.size − logical)) = −1: return −1
  *     old := logical; logical := logical + delta; return old
  */
-export function growFunction(logicalIndex: number): AddedFunction {
+export function growFunction(controlIndex: number, logicalIndex: number): AddedFunction {
   const logical = [Op.globalGet, ...encodeUnsigned(logicalIndex)];
   const delta = get(0);
   const spare = [Op.memorySize, 0x00, ...logical, SUB];
   const body = [
     [0x00], // no locals
+    checkOf(controlIndex),
     [...delta, ...spare, GT_U, IF, 0x40],
     [...delta, ...spare, SUB, Op.memoryGrow, 0x00],
     [Op.i32Const, 0x7f, EQ, IF, 0x40, Op.i32Const, 0x7f, RETURN, Op.end],

@@ -14,6 +14,7 @@ import {
 import { proveImage } from './proof.ts';
 import { malformed } from './reader.ts';
 import { rewriteModule } from './rewrite.ts';
+import { SectionId } from './sections.ts';
 import { checkSegments } from './segments.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 
@@ -105,14 +106,17 @@ function memoryPlan(view: ModuleView, { memory, logicalSize, takesStart }: Addit
 }
 
 /** Exports must not reach what the link step appends, nor bear its names. */
-function checkExports({ exports, functionCount, globals, memory }: ModuleView, reserved: boolean): void {
+function checkExports(view: ModuleView, reserved: boolean): void {
+  const { exports, functionCount, globals, memory, sections } = view;
   const counts = new Map<number, number>([
     [ExternalKind.function, functionCount],
     [ExternalKind.global, globals.length],
     [ExternalKind.memory, memory === undefined ? 0 : 1],
   ]);
   for (const { name, kind, index } of exports) {
-    if (index >= (counts.get(kind) ?? Infinity)) throw malformed(`it exports what it has not (${index})`, 0);
+    if (index >= (counts.get(kind) ?? Infinity)) {
+      throw malformed(`it exports what it has not (${index})`, sections.payloads.get(SectionId.export)?.start ?? 0);
+    }
     if (reserved && name.startsWith(LINK_EXPORT_PREFIX)) {
       throw new EvaluationError(
         'module-invalid',
