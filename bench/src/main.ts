@@ -5,6 +5,7 @@ import { type Bench, BenchError } from './bench.ts';
 const BENCHES = {
   engine: async () => (await import('./engine/engine.ts')).engine,
   gate: async () => (await import('./gate/gate.ts')).gate,
+  hop: async () => (await import('./hop/hop.ts')).hop,
   http: async () => (await import('./http/http.ts')).http,
   kwctl: async () => (await import('./kwctl.ts')).kwctl,
   memory: async () => (await import('./memory/memory.ts')).memory,
