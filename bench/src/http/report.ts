@@ -73,10 +73,10 @@ function ratiosTable(samples: ReadonlyMap<string, readonly Round[]>): string[] {
 function warnings(samples: ReadonlyMap<string, readonly Round[]>): string[] {
   return [...samples].flatMap(([name, rounds]) => {
     const failed = rounds.reduce((sum, { saturation, steady }) => sum + saturation.failed + steady.failed, 0);
-    const delays = rounds.map(({ steady }) => steady.sendDelayP99Ms);
+    const delays = rounds.map(({ steady }) => steady.latenessP99Ms);
     return [
       ...(failed > 0 ? [`! ${name}: ${failed} requests failed`] : []),
-      ...(Math.max(...delays) > 1 ? [`! ${name}: the driver itself sent late, p99 ${spread(delays, 2)} ms`] : []),
+      ...(Math.max(...delays) > 1 ? [`! ${name}: the driver itself was late, p99 ${spread(delays, 2)} ms`] : []),
     ];
   });
 }

@@ -29,7 +29,7 @@ export interface Figures {
 export interface Round {
   readonly saturation: Figures;
   /** At a fixed rate, from the time each request was to be sent. */
-  readonly steady: Figures & { readonly sendDelayP99Ms: number };
+  readonly steady: Figures & { readonly latenessP99Ms: number };
 }
 
 export async function measureRound(contender: HttpContender, options: RoundOptions): Promise<Round> {
@@ -49,13 +49,13 @@ async function atFixedRate(contender: HttpContender, options: RoundOptions): Pro
   const durationMs = options.seconds * 1000;
   const usage = meter(contender);
   const result = await runLoad({ host, port, requests, pace, warmUpMs: WARM_UP_MS, durationMs });
-  const { answers, perSecond, p50Ms, p99Ms, sendDelayP99Ms } = result;
+  const { answers, perSecond, p50Ms, p99Ms, latenessP99Ms } = result;
   const good = Object.entries(result.statuses).reduce((sum, [code, n]) => sum + (code.startsWith('2') ? n : 0), 0);
   const lost = Object.values(result.failures).reduce((sum, count) => sum + count, 0);
   const failed = answers - good + lost + result.unsent;
   // The meter has seen the warm-up as well.
   const metered = answers * ((durationMs + WARM_UP_MS) / durationMs);
-  return { perSecond, p50Ms, p99Ms, sendDelayP99Ms, failed, ...usage(metered) };
+  return { perSecond, p50Ms, p99Ms, latenessP99Ms, failed, ...usage(metered) };
 }
 
 /** Call it after the load, with how many requests there were. */

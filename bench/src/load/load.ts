@@ -21,8 +21,8 @@ export interface LoadResult {
   readonly statuses: Readonly<Record<string, number>>;
   readonly wrong: number;
   readonly failures: Readonly<Record<string, number>>;
-  /** Open pace: p99 of how late the driver itself sent. */
-  readonly sendDelayP99Ms: number;
+  /** Open pace: p99 of how late the driver itself was. */
+  readonly latenessP99Ms: number;
   readonly unsent: number;
   readonly elapsedMs: number;
   readonly driverCpuMs: number;
@@ -48,11 +48,11 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
   return startLoad(plan).result;
 }
 
-function resultOf({ latencies, sendDelays, ...rest }: LoadCounts): LoadResult {
+function resultOf({ latencies, lateness, ...rest }: LoadCounts): LoadResult {
   const histogram = new Histogram(latencies);
   const answers = histogram.count;
   const milliseconds = (share: number): number => histogram.percentile(share) / 1000;
-  const delays = new Histogram(sendDelays);
+  const delays = new Histogram(lateness);
   return {
     answers,
     perSecond: rest.elapsedMs === 0 ? 0 : answers / (rest.elapsedMs / 1000),
@@ -60,7 +60,7 @@ function resultOf({ latencies, sendDelays, ...rest }: LoadCounts): LoadResult {
     p90Ms: milliseconds(0.9),
     p99Ms: milliseconds(0.99),
     maxMs: histogram.max / 1000,
-    sendDelayP99Ms: delays.count === 0 ? 0 : delays.percentile(0.99) / 1000,
+    latenessP99Ms: delays.count === 0 ? 0 : delays.percentile(0.99) / 1000,
     ...rest,
   };
 }

@@ -38,7 +38,9 @@ export class OpenLoop {
     const workerData: Ticks = { firstMs: timeOrigin + firstMs, intervalMs, lastMs: timeOrigin + lastMs };
     this.#ticker = new Worker(new URL('ticker.ts', import.meta.url), { workerData });
     this.#ticker.on('message', (tick: number) => {
-      this.#waiting.push({ intendedMs: firstMs + tick * intervalMs, request: target.next() });
+      const intendedMs = firstMs + tick * intervalMs;
+      recorder.due(intendedMs);
+      this.#waiting.push({ intendedMs, request: target.next() });
       this.#sendWaiting();
     });
   }
@@ -95,7 +97,6 @@ export class OpenLoop {
       const due = this.#waiting.shift();
       if (due === undefined) return;
       this.#inFlight.set(connection, due);
-      this.#recorder.sent(due.intendedMs);
       connection.send(due.request.bytes);
     }
   }

@@ -39,8 +39,8 @@ export interface LoadCounts {
   readonly wrong: number;
   /** Connections that failed: what went wrong → how often. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Open pace: how late the driver itself was; large values say that the driver, not the server, is what was measured. */
-  readonly sendDelays: HistogramCounts;
+  /** Open pace: how late the driver itself noticed that a request was due; large values say that the driver, not the server, is what was measured. */
+  readonly lateness: HistogramCounts;
   /** Open pace: requests never sent because every connection was busy until the end. */
   readonly unsent: number;
   readonly elapsedMs: number;

@@ -13,7 +13,7 @@ const GIVE_UP_AFTER = 1000;
 /** What happened between the end of the warm-up and the end of the run. */
 export class Recorder {
   readonly #latencies = new Histogram();
-  readonly #sendDelays = new Histogram();
+  readonly #lateness = new Histogram();
   readonly #statuses = new Map<number, number>();
   readonly #failures = new Map<string, number>();
   readonly #fromMs: number;
@@ -47,8 +47,9 @@ export class Recorder {
     if (this.#answers === this.#maxRequests) this.#enough();
   }
 
-  sent(intendedMs: number): void {
-    if (intendedMs >= this.#fromMs) this.#sendDelays.record((performance.now() - intendedMs) * 1000);
+  /** Called when the driver notices that a request is due; that it may have to wait for a connection is the server's doing. */
+  due(intendedMs: number): void {
+    if (intendedMs >= this.#fromMs) this.#lateness.record((performance.now() - intendedMs) * 1000);
   }
 
   failed(reason: string): void {
@@ -65,7 +66,7 @@ export class Recorder {
       statuses: Object.fromEntries(this.#statuses),
       wrong: this.#wrong,
       failures: Object.fromEntries(this.#failures),
-      sendDelays: this.#sendDelays.toCounts(),
+      lateness: this.#lateness.toCounts(),
       unsent,
       elapsedMs: this.#answers === 0 ? 0 : this.#lastAnswerMs - this.#fromMs,
       driverCpuMs: (user + system) / 1000,

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BenchError } from '../bench.ts';
 
 const STOP_TIMEOUT_MS = 10_000;
 const POLL_MS = 10;
@@ -38,7 +40,9 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
     if (child.exitCode === null && child.pid !== undefined && elapsedMs < options.readyTimeoutMs) await sleep(POLL_MS);
     else {
       await end(child, output).catch(() => {});
-      throw new Error(`${options.program} was not ready after ${elapsedMs.toFixed(0)} ms:\n${tail}`);
+      throw new BenchError(
+        `${basename(options.args[0] ?? options.program)} was not ready after ${elapsedMs.toFixed(0)} ms:\n${tail}`,
+      );
     }
   }
   return {
@@ -63,7 +67,9 @@ async function answers(url: string): Promise<boolean> {
 async function end(child: ChildProcess, output: () => string): Promise<void> {
   if (child.pid === undefined) return;
   if (child.exitCode !== null || child.signalCode !== null)
-    throw new Error(`a server ended by itself (${child.signalCode ?? `exit code ${child.exitCode}`}):\n${output()}`);
+    throw new BenchError(
+      `a server ended by itself (${child.signalCode ?? `exit code ${child.exitCode}`}):\n${output()}`,
+    );
   const ended = new Promise((resolve) => child.once('close', resolve));
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);

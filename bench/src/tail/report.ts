@@ -85,12 +85,12 @@ function warnings(samples: Samples): string[] {
     const results = rounds.flatMap(({ before, beside, after }) => [before, beside, after]);
     const wrong = results.reduce((sum, result) => sum + result.wrong + result.unsent, 0);
     const lost = results.flatMap(({ failures }) => Object.values(failures)).reduce((sum, count) => sum + count, 0);
-    const late = Math.max(...results.map(({ sendDelayP99Ms }) => sendDelayP99Ms));
+    const late = Math.max(...results.map(({ latenessP99Ms }) => latenessP99Ms));
     return [
       ...(wrong + lost > 0
         ? [`! beside ${name}: ${wrong} wrong or missing answers of the fast policy, ${lost} lost connections`]
         : []),
-      ...(late > 1 ? [`! beside ${name}: the driver itself sent late, p99 up to ${late.toFixed(2)} ms`] : []),
+      ...(late > 1 ? [`! beside ${name}: the driver itself was late, p99 up to ${late.toFixed(2)} ms`] : []),
     ];
   });
 }
