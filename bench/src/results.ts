@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import type { BenchContext } from './bench.ts';
@@ -10,6 +10,8 @@ export interface Environment {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGib: number;
+  /** Runnable processes in the last minute of the measurement, its own included: far above 1–2, others were at work too. */
+  readonly load: number;
   readonly system: string;
   readonly node: string;
   readonly v8: string;
@@ -46,6 +48,7 @@ export async function describeEnvironment(): Promise<Environment> {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     memoryGib: Math.round(totalmem() / 2 ** 30),
+    load: Math.round((loadavg()[0] ?? Number.NaN) * 10) / 10,
     system: `${process.platform} ${release()} ${process.arch}`,
     node: process.versions.node,
     v8: process.versions.v8,
