@@ -73,11 +73,11 @@ test('K10: a guest that sleeps or waits for the host leaves its thread to others
   await using evaluator = start({ workers: 1, cores: 1 });
   const policy = policyOf(await obedient(evaluator));
   await ask(evaluator, policy, 'a');
-  const slow = Array.from({ length: 10 }, (_, id) => ask(evaluator, policy, `h:${id}:300`));
+  const slow = Array.from({ length: 10 }, (_, id) => ask(evaluator, policy, `h:${id}:600`));
   const asleep = Array.from({ length: 10 }, () => ask(evaluator, policy, 's'));
   const startedAtMs = performance.now();
   t.equal(await ask(evaluator, policy, 'a'), 'accepted');
-  t.ok(performance.now() - startedAtMs < 90, 'a newcomer does not wait for those who wait');
+  t.ok(performance.now() - startedAtMs < 250, 'a newcomer does not wait for those who wait');
   t.equal(evaluator.stats.suspended, 20);
   t.same(new Set(await Promise.all(asleep)), new Set(['accepted']));
   t.same(await Promise.all(slow), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'], 'each gets its own answer');

@@ -38,7 +38,7 @@ test('a guest that loops is stopped where it is, and its neighbours notice nothi
     const { status } = await evaluator.validate(behaving(policy, 'loop', { timeoutMs: 150 }), POD);
     const tookMs = performance.now() - startedAtMs;
     t.match(status, { message: TIMEOUT, code: 500 }, name);
-    t.ok(tookMs >= 149 && tookMs < 400, `${name}: ${tookMs.toFixed(1)} ms`);
+    t.ok(tookMs >= 149 && tookMs < 1000, `${name}: ${tookMs.toFixed(1)} ms`);
     t.same(await Promise.all(waiting), ['10', '11', '12']);
     t.match(await evaluator.validate(policy, POD, { deadlineMs: 10_000 }), { allowed: true }, 'it answers again');
     t.match(events, [{ policyId: name, operation: 'validate', reason: 'deadline' }]);

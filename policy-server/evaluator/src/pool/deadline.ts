@@ -15,8 +15,8 @@ export interface Verdicts {
   timedOut(attempt: Attempt): void;
   /** It could go on, but some other guest holds the thread: it is run again elsewhere. */
   heldUp(attempt: Attempt): void;
-  /** It has had its slice, and this one waits for the same thread. */
-  holdsUp(attempt: Attempt, waiter: Attempt): void;
+  /** Another one waits for the same thread; `true` = it gives way. */
+  holdsUp(attempt: Attempt, waiter: Attempt): boolean;
 }
 
 /**
@@ -78,17 +78,17 @@ function judge(attempt: Attempt, verdicts: Verdicts): void {
  */
 export function watchThread(thread: Thread, verdicts: Verdicts): void {
   if (thread.watch !== undefined || thread.isDead || thread.runnable < 2) return;
-  let wasAsked = false;
+  let isFirst = true;
   const before = turnOf(thread);
   const look = (): void => {
     const occupant = thread.occupant();
     const waiters = thread.attempts().filter(isHeldUp);
-    if (occupant === undefined || waiters[0] === undefined || turnOf(thread) !== before) {
+    const moves = occupant === undefined || waiters[0] === undefined || turnOf(thread) !== before;
+    if (moves || verdicts.holdsUp(occupant, waiters[0])) {
       thread.watch = undefined;
       watchThread(thread, verdicts);
-    } else if (!wasAsked) {
-      wasAsked = true;
-      verdicts.holdsUp(occupant, waiters[0]);
+    } else if (isFirst) {
+      isFirst = false;
       thread.watch = setTimeout(look, STUCK_AFTER_MS - SLICE_MS).unref();
     } else {
       thread.watch = undefined;

@@ -50,7 +50,9 @@ export class Endings {
     timedOut: (attempt) => this.#timeOut(attempt),
     heldUp: (attempt) => this.#move(attempt),
     holdsUp: (attempt, waiter) => {
-      if (givesWayInMs(attempt, waiter.flight, this.#options.reputation) === 0) this.preempt(attempt);
+      const isDue = givesWayInMs(attempt, waiter.flight, this.#options.reputation) === 0;
+      if (isDue) this.preempt(attempt);
+      return isDue;
     },
   };
   readonly #options: EndingsOptions;

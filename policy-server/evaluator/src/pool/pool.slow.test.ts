@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { decodeUtf8, encodeUtf8 } from '@portcullis/protocol';
 import { test } from 'tap';
-import { onEvaluatorEvent } from '../events.ts';
 import { obedientPolicy } from '../fixtures/obedient-policy.ts';
 import { moduleKey, Modules } from '../modules.ts';
 import type { CompiledPolicy } from '../runtimes/runtime.ts';
@@ -85,11 +84,15 @@ test('a guest that cannot be stopped is ended with its thread, as a last resort'
   while (pool.stats.threadsReplaced === 0) await sleep(5);
   t.match(await pool.run(work('a')), { kind: 'validated' }, 'others go on meanwhile');
   const leave = new AbortController();
-  const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
-  using _ = onEvaluatorEvent('started', ({ policyId }) => void (policyId === 'stuck' && onStarted()));
-  const gone = t.rejects(pool.run(stuck(300), { signal: leave.signal }), { code: 'aborted' });
-  await started;
-  await sleep(20);
+  const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>();
+  const hostCall = async (): Promise<Uint8Array> => {
+    onAsked();
+    return encodeUtf8('1');
+  };
+  const afterCall = work('H', { policyId: 'stuck', ...unlinked, timeoutMs: 1000, hostCall });
+  const gone = t.rejects(pool.run(afterCall, { signal: leave.signal }), { code: 'aborted' });
+  await asked;
+  await sleep(100);
   leave.abort();
   await gone;
   await sleep(150);

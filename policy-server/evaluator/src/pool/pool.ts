@@ -92,7 +92,8 @@ export class EvaluationPool {
     const { policyId, operation, timeoutMs = Infinity } = work;
     if (timeoutMs <= 0) return { kind: 'timed-out', begun: false };
     const { deadlineMs, isSheddable = false } = options;
-    const patienceMs = deadlineMs ?? usualPatienceMs(work);
+    // That threads are still being started says nothing about load.
+    const patienceMs = deadlineMs ?? (this.#allThreads().length > 0 ? usualPatienceMs(work) : undefined);
     this.#admit({ policyId, deadlineMs: patienceMs, isSheddable });
     const flight = this.#flights.open(work, this.#options.nowMs(), { deadlineMs, patienceMs, isSheddable });
     this.#flights.follow(flight, options.signal, this.#ends);

@@ -43,8 +43,10 @@ test('a looping policy under parallel load costs nobody else a wrong or lost ver
   const ask = (policy: string) => async () => (await server.post(`/validate/${policy}`, review)).text;
   const lacks = (part: string) => (text: string) => !text.includes(part);
 
+  // One of them at a time has a thread, and who waits longer than an evaluation may take is refused.
+  const ownFault = /exceeded the allowed execution time|Too many requests/;
   const looping = Array.from({ length: LOOPING_CLIENTS }, () =>
-    client(untilMs, ask('loop'), lacks('exceeded the allowed execution time')),
+    client(untilMs, ask('loop'), (text) => !ownFault.test(text)),
   );
   const expectations = [
     ['deny', '"message":"no"'],

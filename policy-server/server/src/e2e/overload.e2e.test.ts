@@ -68,7 +68,7 @@ test('under overload surplus requests are refused before their deadline, none is
   for (let i = 0; i < 5; i++) t.match(await timed(server, '/validate/allow?timeout=1s', review), { status: 200 });
 });
 
-test('a client that goes away frees its place in the queue at once, but not the thread its guest is on', async (t) => {
+test('a client that goes away frees its place in the queue at once, and the thread its guest is on', async (t) => {
   const server = await startSmall();
   t.teardown(() => server.stop());
   const review = await admissionReview('pod-create');
@@ -82,7 +82,6 @@ test('a client that goes away frees its place in the queue at once, but not the 
   const allowed = await timed(server, '/validate/allow', review);
   const tookMs = performance.now() - startMs;
   t.match(allowed, { status: 200, text: '"allowed":true' });
-  t.ok(tookMs > LIMIT_MS - 300, `the guest kept its thread until its limit: ${Math.round(tookMs)} ms`);
-  t.ok(tookMs < 2 * LIMIT_MS, `nobody waited for the guests of those who had left: ${Math.round(tookMs)} ms`);
+  t.ok(tookMs < LIMIT_MS - 300, `nobody waited for the guests of those who had left: ${Math.round(tookMs)} ms`);
   t.equal(server.program.output().match(/status=499/g)?.length, 6, 'each left a line in the log');
 });
