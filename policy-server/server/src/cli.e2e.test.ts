@@ -41,6 +41,7 @@ async function run(
     stderr: { write: (text) => (stderr += text) },
     wallClockMs: () => Date.now(),
     onStop: (listener) => listener('SIGINT'),
+    onExit() {},
   });
   return { code, stdout, stderr };
 }

@@ -7,6 +7,7 @@ import { helpMarkdown, helpText } from './config/help.ts';
 import { ServerError } from './errors.ts';
 import { formatPolicyTable } from './policy-table.ts';
 import { startServer } from './server.ts';
+import { LineBatch } from './telemetry/line-batch.ts';
 import { createLog } from './telemetry/log.ts';
 import { VERSION } from './version.ts';
 
@@ -21,6 +22,8 @@ export interface ProcessHost {
   readonly wallClockMs: () => number;
   /** Calls back once, on the first request to stop. */
   readonly onStop: (listener: (signal: 'SIGTERM' | 'SIGINT') => void) => void;
+  /** Calls back when the process ends, for whatever reason; nothing asynchronous is done any more. */
+  readonly onExit: (listener: () => void) => void;
 }
 
 /** Runs the command line to its end and returns the exit code. A mistake of the operator's is a text, not a stack trace. */
@@ -64,9 +67,13 @@ async function serve({ flags, given }: Extract<Command, { kind: 'serve' }>, host
   });
   const { level, format, noColour } = logConfig(flags);
   const isTerminal = host.stdout.isTTY === true;
-  const write = (text: string): void => void host.stdout.write(text);
+  using lines = new LineBatch((text) => host.stdout.write(text));
+  host.onExit(() => lines.flush());
+  const write = (line: string): void => lines.add(line);
   const log = createLog({ level, format, colour: isTerminal && !noColour, write, nowMs: host.wallClockMs });
   const server = await startServer(config, { log });
+  // What was logged before comes before.
+  lines.flush();
   if (isTerminal || flags['print-policies']) host.stdout.write(formatPolicyTable(server.policies));
   const signal = await new Promise<'SIGTERM' | 'SIGINT'>((resolve) => host.onStop(resolve));
   // A person at a terminal waits for nobody; whoever sends SIGTERM first has to stop sending us requests.

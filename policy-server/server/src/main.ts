@@ -16,4 +16,5 @@ process.exitCode = await runCommandLine({
     process.once('SIGTERM', () => listener('SIGTERM'));
     process.once('SIGINT', () => listener('SIGINT'));
   },
+  onExit: (listener) => void process.once('exit', listener),
 });

@@ -28,6 +28,7 @@ export function createRequestLog(log: Log, nowMs: () => number) {
       });
       return {
         decided(input, outcome, origin) {
+          if (!log.isEnabled('info')) return;
           if (outcome.mode === 'monitor' && origin === 'validate') {
             http.info('policy evaluation (monitor mode)', { policy_id: policyId, ...vanillaFields(outcome) });
           }

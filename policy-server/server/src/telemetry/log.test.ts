@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { LineBatch } from './line-batch.ts';
 import { createLog, logFor, type LogOptions } from './log.ts';
 import { createDenialLog, createPolicyLog } from './policy-log.ts';
 
@@ -90,4 +91,28 @@ test('denials name policy, capability, resource and what is allowed', async (t) 
     `ERROR policy_server::capabilities: Policy tried to use a host capability it doesn't have access to policy="p" capability="oci/v2/verify" allowed_capabilities="[\\"net/*\\"]"`,
   );
   t.match(lines[1], 'resource="v1/Pod" allowed_capabilities="[]"');
+});
+
+test('the lines of one turn are written in one piece, in order, and none is kept for long', async (t) => {
+  const written: string[] = [];
+  const turns: (() => void)[] = [];
+  {
+    using lines = new LineBatch(
+      (text) => written.push(text),
+      (flush) => turns.push(flush),
+    );
+    lines.add('a\n');
+    lines.add('b\n');
+    t.same(written, []);
+    turns.shift()?.();
+    t.same(written, ['a\nb\n']);
+    t.same(turns, [], 'nothing is asked for while nothing is pending');
+    lines.add('c\n');
+    lines.add('x'.repeat(100_000));
+    t.same([written.length, written[1]?.length], [2, 100_002], 'much at once does not wait');
+    turns.shift()?.();
+    t.equal(written.length, 2, 'an empty turn writes nothing');
+    lines.add('d\n');
+  }
+  t.equal(written[2], 'd\n', 'the rest is written at the end');
 });
