@@ -1,3 +1,4 @@
+import { watModule } from '@portcullis/testkit';
 import { test } from 'tap';
 import { FakeHost, inputOf } from '../guest/fake-host.ts';
 import { evaluateOnce, prepareOn, testThread, textOf } from '../guest/test-evaluation.ts';
@@ -143,6 +144,42 @@ test('a guest that is told to stop does so where it is, and its instance is not 
       };
       t.equal(await evaluateOnce(prepared, { host }), CUT_SHORT, where);
       t.same(host.logged, ['kubewarden'], 'nothing of it is reported, and imports do not answer any more');
+      Atomics.store(word, 0, 0);
+      t.equal(await evaluateOnce(prepared, { operation: 'protocol_version' }), 'kubewarden');
+    }
+  }
+});
+
+test('a guest that asks nobody ends in the same ways as one that may', async (t) => {
+  const thread = testThread();
+  const word = new Int32Array(thread.control.buffer, 0, 1);
+  const asksNobody = (body: string): Promise<Prepared> =>
+    prepare(
+      watModule(`(module $policy
+        (import "wapc" "__guest_response" (func $say (param i32 i32)))
+        (import "wapc" "__console_log" (func $log (param i32 i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "kubewarden")
+        (func $deep (result i32) (i32.add (i32.const 1) (call $deep)))
+        (func $__guest_call (export "__guest_call") (param $operation i32) (param i32) (result i32)
+          (if (i32.eq (local.get $operation) (i32.const 8)) (then ${body}))
+          (call $say (i32.const 0) (i32.const 10)) (i32.const 1)))`),
+      thread,
+    );
+  const endings: [body: string, expected: RegExp][] = [
+    ['', /^kubewarden$/],
+    ['(unreachable)', /^trap: internal .*: error while executing at wasm backtrace:\n {4}0: .* - policy!__guest_call$/],
+    ['(drop (call $deep))', /^trap: internal .*policy!deep\n/],
+    ['(call $exit (i32.const 1))', /^exit: /],
+    ['(call $say (i32.const 0) (i32.const 5000))', /^limit: .*response exceeds/],
+    ['(call $log (i32.const 0) (i32.const 1)) (loop $l (br $l))', /^limit: .*cut short$/],
+  ];
+  for (const [body, expected] of endings) {
+    const prepared = await asksNobody(body);
+    for (let round = 0; round < 3; round += 1) {
+      const host = new FakeHost();
+      host.log = () => void Atomics.or(word, 0, body.includes('loop') ? 1 : 0);
+      t.match(await evaluateOnce(prepared, { host }), expected);
       Atomics.store(word, 0, 0);
       t.equal(await evaluateOnce(prepared, { operation: 'protocol_version' }), 'kubewarden');
     }
