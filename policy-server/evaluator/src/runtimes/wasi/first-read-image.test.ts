@@ -57,12 +57,16 @@ test('what a program does before it reads, other than in its memory, keeps it at
   t.same(traps.instances, UNDECIDED, 'nothing can be repeated');
 });
 
+const ASK_TIME = `(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 1100)))
+  (drop (call $random (i32.const 1108) (i32.const 8)))`;
+/** Reads a clock and a random number on both sides of the read, and shows them. */
+const TELLS_TIME: GoProgram = {
+  before: ASK_TIME,
+  after: `${PRINT} (call $print (i32.const 1100) (i32.const 16)) ${ASK_TIME} (call $print (i32.const 1100) (i32.const 16))`,
+};
+
 test('time and random numbers before the first read are part of the image', async (t) => {
-  const before = `(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 1100))) (drop (call $random (i32.const 1108) (i32.const 8)))`;
-  const after = `${PRINT} (call $print (i32.const 1100) (i32.const 16))
-    (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 1100))) (drop (call $random (i32.const 1108) (i32.const 8)))
-    (call $print (i32.const 1100) (i32.const 16))`;
-  t.same((await sameAsFresh(t, { before, after })).instances, AT_FIRST_READ);
+  t.same((await sameAsFresh(t, TELLS_TIME)).instances, AT_FIRST_READ);
 });
 
 test('random seeds of an image are renewed at intervals', async (t) => {
@@ -126,7 +130,7 @@ test('a module that looks like Go but keeps values where Go does not is run from
 });
 
 test('an image that saves no time is dropped', async (t) => {
-  const bytes = await goProgram();
+  const bytes = await goProgram(TELLS_TIME);
   // Every look at this clock takes a millisecond, and coming to an image takes a look of its own.
   let nowMs = 0;
   const reset = await prepare(bytes, { pool: { nowMs: () => (nowMs += 1) } });
@@ -146,16 +150,22 @@ test('an evaluation that is stopped while its run is repeated has its answer, an
     if (looks === stopAtLook) Atomics.store(control, 0, 1);
     return performance.now();
   };
-  const prepared = await prepareOn({ ...thread, instancePool: { nowMs } }, wasiRuntime, 'wasi', await imitation({}));
+  const prepared = await prepareOn(
+    { ...thread, instancePool: { nowMs } },
+    wasiRuntime,
+    'wasi',
+    await imitation(TELLS_TIME),
+  );
   let undecided = 0;
-  // The run itself takes two looks at the clock.
-  for (stopAtLook = 3; !isDeepStrictEqual(prepared.instances, AT_FIRST_READ); stopAtLook += 1) {
+  // The run itself takes two looks at the clock, going on from the image is over before the tenth.
+  for (stopAtLook = 3; stopAtLook < 10 && !isDeepStrictEqual(prepared.instances, AT_FIRST_READ); stopAtLook += 1) {
     looks = 0;
-    t.equal(await evaluateOnce(prepared, { request: '1' }), '{"request":1,"settings":{}}');
+    t.match(await evaluateOnce(prepared, { request: '1' }), /^\{"request":1,"settings":\{\}\}/);
     t.equal(Atomics.exchange(control, 0, 0), 1, 'it was stopped');
     if (isDeepStrictEqual(prepared.instances, UNDECIDED)) undecided += 1;
   }
+  t.same(prepared.instances, AT_FIRST_READ);
   t.ok(undecided >= 2, `stopped at ${undecided} places`);
   stopAtLook = 0;
-  t.equal(await evaluateOnce(prepared, { request: '2' }), '{"request":2,"settings":{}}');
+  t.match(await evaluateOnce(prepared, { request: '2' }), /^\{"request":2,"settings":\{\}\}/);
 });

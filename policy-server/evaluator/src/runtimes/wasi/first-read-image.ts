@@ -79,23 +79,33 @@ export class FirstReadImage {
     return lease;
   }
 
+  /** Settings are judged once for a policy: no instance is kept for the next one, the image is enough. */
   giveBack(lease: Lease<WasiInstance>, clean: boolean): void {
-    this.#instances.giveBack(lease, clean);
+    this.#instances.giveBack(lease, clean && this.#operation === 'validate');
   }
 
   /** Repeats a run from the image, and decides by it whether the image is used from now on. */
   async prove(run: WholeRun): Promise<void> {
     if (!this.isUnproven) return;
     const { answers } = run.recording;
-    if (answers === undefined || run.tookMs > MAX_REPEATED_MS || !hasEnded(run.outcome)) {
-      this.#unrepeatable += 1;
-      if (this.#unrepeatable === UNREPEATABLE_RUNS)
-        this.#refusal = 'could not be run twice to see whether it does the same';
-      return;
-    }
+    if (answers === undefined || run.tookMs > MAX_REPEATED_MS || !hasEnded(run.outcome))
+      return this.#countUnrepeatable();
     this.#state = 'proving';
-    const isProven = await this.#repeat(run, new ReplayingHost(answers));
+    this.#forgetImage();
+    let isProven = false;
+    try {
+      isProven = await this.#repeat(run, new ReplayingHost(answers));
+    } catch {
+      // There is no memory for a second instance, say. The answer of the first one stands whatever happens here.
+      this.#countUnrepeatable();
+    }
     this.#state = isProven ? 'proven' : 'unproven';
+  }
+
+  #countUnrepeatable(): void {
+    this.#unrepeatable += 1;
+    if (this.#unrepeatable === UNREPEATABLE_RUNS)
+      this.#refusal = 'could not be run twice to see whether it does the same';
   }
 
   /** `false` without a refusal = the run was stopped: nothing is known. */
@@ -107,11 +117,18 @@ export class FirstReadImage {
     const outcome = await instance.goOn(run.payload);
     const restMs = this.#nowMs() - startedAtMs;
     const isSame = host.isAtEnd && sameEnd(run, { instance, outcome });
-    this.giveBack(lease, isSame && instance.isReusableAfter(outcome));
+    instance.guest.host.detach();
+    this.#instances.giveBack(lease, isSame && instance.isReusableAfter(outcome));
     if (outcome.kind === 'limit') return false;
     if (isSame) return this.#isWorthIt(restMs);
     this.#refusal = 'does not go on from its first read as it does from its start';
     return false;
+  }
+
+  /** An image of an earlier attempt was told another time and other random numbers. */
+  #forgetImage(): void {
+    do this.#instances.dropOldest();
+    while (this.#instances.oldestIdleSinceMs !== undefined);
   }
 
   async #isWorthIt(restMs: number): Promise<boolean> {
@@ -130,7 +147,8 @@ export class FirstReadImage {
       const lease = await this.take(new ReplayingHost([]));
       if (lease === undefined) return false;
       toImageMs = Math.min(toImageMs, this.#nowMs() - startedAtMs);
-      this.giveBack(lease, true);
+      if (sample < SAMPLES - 1) this.#instances.giveBack(lease, true);
+      else this.giveBack(lease, true);
     }
     return toImageMs + restMs <= (1 - LEAST_GAIN) * (this.#toReadMs + restMs);
   }
