@@ -74,7 +74,7 @@ export async function writeResults(context: BenchContext, { plots, ...results }:
   const file: ResultFile = { ...results, date, command: context.command, environment: await describeEnvironment() };
   const stem = join(context.resultsDir, `${fileStamp(date)}-${results.bench}`);
   await mkdir(context.resultsDir, { recursive: true });
-  await writeFile(`${stem}.json`, `${JSON.stringify(file, null, 1)}\n`);
+  await writeFile(`${stem}.json`, `${JSON.stringify(file, null, 2)}\n`);
   const written = [`${stem}.json`];
   for (const [name, svg] of Object.entries(plots)) {
     const path = `${stem}${name === '' ? '' : `-${name}`}.svg`;
