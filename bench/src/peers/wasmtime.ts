@@ -16,7 +16,7 @@ export interface Peer {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** The native peer, built first if this machine does not have it yet: about five minutes on two cores, once per version. */
+/** The native peer, built first if this machine does not have it yet: five to fifteen minutes on two cores, once per version. */
 export async function wasmtimePeer(print: (line: string) => void): Promise<Peer> {
   const manifest = await readFile(join(SOURCES, 'Cargo.toml'), 'utf8');
   const versions = pinnedVersions(manifest);
@@ -32,13 +32,14 @@ export async function wasmtimePeer(print: (line: string) => void): Promise<Peer>
 async function build(into: string, print: (line: string) => void): Promise<void> {
   const missing = NEEDS.filter((program) => !onPath(program));
   if (missing.length > 0) throw new BenchError(`the wasmtime peer needs ${missing.join(', ')} on PATH to be built`);
-  print('building the wasmtime peer (about 5 min, once) …');
+  print('building the wasmtime peer (5 to 15 min, once) …');
   const work = await mkdtemp(join(tmpdir(), 'portcullis-peer-'));
   try {
     // A copy: cargo leaves a lock file beside the manifest that names the registry of this machine.
     await cp(SOURCES, work, { recursive: true });
-    await runCommand('cargo', ['build', '--release'], { cwd: work });
-    await cp(join(work, 'target', 'release', PROGRAM), join(into, PROGRAM));
+    const target = join(work, 'target');
+    await runCommand('cargo', ['build', '--release'], { cwd: work, env: { CARGO_TARGET_DIR: target } });
+    await cp(join(target, 'release', PROGRAM), join(into, PROGRAM));
     // What the build resolved to, for whoever doubts a figure.
     await cp(join(work, 'Cargo.lock'), join(into, 'Cargo.lock'));
   } finally {
