@@ -12,14 +12,19 @@ import type { ResourceList } from './runtimes/runtime.ts';
 
 /** What a Rego policy finds under `data.kubernetes` or `data.inventory`, or why there is none. */
 export type ContextData =
-  | { readonly kind: 'ready'; readonly input: { readonly contextData?: Uint8Array } }
+  | { readonly kind: 'ready'; readonly contextData: Uint8Array }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'timed-out' };
+
+/** Whether a policy is handed Kubernetes objects with its request. Policies of other modes than Rego's ask for themselves. */
+export function needsContextData({ module: { mode }, contextAwareResources }: PolicyRun): boolean {
+  return (mode === 'opa' || mode === 'gatekeeper') && contextAwareResources.length > 0;
+}
 
 /**
  * Collects the Kubernetes objects a Rego policy was granted: Rego cannot ask in the middle of an evaluation, so all of them are
  * handed over with the request. The calls are the evaluator's own and pass no capability gate; they count against the policy's
- * time. Policies of other modes ask for themselves and get nothing here.
+ * time.
  *
  * @throws EvaluationError `aborted`
  */
@@ -28,10 +33,6 @@ export async function fetchContextData(
   hostCalls: HostCallHandler,
   callerSignal: AbortSignal | undefined,
 ): Promise<ContextData> {
-  const { mode } = policy.module;
-  if ((mode !== 'opa' && mode !== 'gatekeeper') || policy.contextAwareResources.length === 0) {
-    return { kind: 'ready', input: {} };
-  }
   if (callerSignal?.aborted === true) throw abortedError();
   const over = Promise.withResolvers<'aborted' | 'timed-out'>();
   const cut = new AbortController();
@@ -42,7 +43,7 @@ export async function fetchContextData(
   try {
     const inventory = await Promise.race([buildInventory(policy, hostCalls, cut.signal), over.promise]);
     if (inventory === 'aborted') throw abortedError();
-    return inventory === 'timed-out' ? { kind: 'timed-out' } : { kind: 'ready', input: { contextData: inventory } };
+    return inventory === 'timed-out' ? { kind: 'timed-out' } : { kind: 'ready', contextData: inventory };
   } catch (error) {
     if (error instanceof EvaluationError) throw error;
     const problem = messageOf(error);

@@ -6,7 +6,7 @@ import {
   type SettingsValidationResponse,
 } from '@portcullis/protocol';
 import { internalError, rejection } from './admission/rejection.ts';
-import { fetchContextData } from './context-data.ts';
+import { fetchContextData, needsContextData } from './context-data.ts';
 import { EvaluationError } from './errors.ts';
 import { publish } from './events.ts';
 import type {
@@ -82,18 +82,21 @@ export class Engine implements Evaluator {
 
   async evaluate(policy: PolicyRun, input: EvaluationInput, options: RunOptions = {}): Promise<Evaluated> {
     const { uid, bytes: request } = input.request;
+    const guestInput = { kind: input.kind, request, settings: ownedOnce(policy.settings) };
+    const work = this.#work(policy, 'validate', guestInput, uid);
+    if (!needsContextData(policy)) return evaluated(uid, await this.#pool.run(work, options));
     const startedAtMs = this.#nowMs();
     const context = await fetchContextData(policy, this.#hostCalls, options.signal);
     if (context.kind === 'failed') return { response: rejection(uid, context.message, 500), initialised: true };
     if (context.kind === 'timed-out') return { response: rejection(uid, TIMEOUT_MESSAGE, 500), initialised: true };
     const spentMs = this.#nowMs() - startedAtMs;
-    const guestInput = { kind: input.kind, request, settings: ownBytes(policy.settings), ...context.input };
-    const work = this.#work(policy, 'validate', guestInput, uid);
-    return evaluated(uid, await this.#pool.run({ ...work, timeoutMs: less(work.timeoutMs, spentMs) }, options));
+    const { contextData } = context;
+    const informed = { ...work, input: { ...guestInput, contextData }, timeoutMs: less(work.timeoutMs, spentMs) };
+    return evaluated(uid, await this.#pool.run(informed, options));
   }
 
   async validateSettings(policy: PolicyRun): Promise<SettingsValidationResponse> {
-    const input: GuestInput = { kind: 'raw', request: NOTHING, settings: ownBytes(policy.settings) };
+    const input: GuestInput = { kind: 'raw', request: NOTHING, settings: ownedOnce(policy.settings) };
     const work = this.#work(policy, 'validate_settings', input, '');
     const outcome = await this.#pool.run({ ...work, timeoutMs: policy.timeoutMs ?? this.#loadTimeoutMs });
     if (outcome.kind === 'settings-validated') return outcome.response;
@@ -106,7 +109,7 @@ export class Engine implements Evaluator {
     const { policyId, module, timeoutMs = this.#loadTimeoutMs } = policy;
     const { sha256, mode } = module;
     const startedAtMs = this.#nowMs();
-    const settings = ownBytes(policy.settings);
+    const settings = ownedOnce(policy.settings);
     const limits = { timeoutMs: Math.min(timeoutMs, WARM_UP_TIMEOUT_MS), hostCall: refuseHostCall };
     const works = [
       this.#work(policy, 'validate_settings', { kind: 'raw', request: NOTHING, settings }, ''),
@@ -199,6 +202,11 @@ function problemOf(outcome: WorkOutcome): string {
 
 async function refuseHostCall(): Promise<never> {
   throw new Error('host calls are refused while a policy is warmed');
+}
+
+/** Bytes whose buffer holds nothing else: posting a view posts all that is beneath it. */
+function ownedOnce(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : ownBytes(bytes);
 }
 
 function loadLimitText(limitMs: number): string {

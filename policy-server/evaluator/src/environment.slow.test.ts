@@ -8,7 +8,7 @@ import {
 } from '@portcullis/protocol';
 import { admissionReview } from '@portcullis/testkit';
 import { test } from 'tap';
-import { fetchContextData } from './context-data.ts';
+import { fetchContextData, needsContextData } from './context-data.ts';
 import { answeringPolicy } from './fixtures/answering-policy.ts';
 import { obedientPolicy, type StartCode } from './fixtures/obedient-policy.ts';
 import {
@@ -328,9 +328,11 @@ test('Rego policies are handed the objects they were granted, fetched by the eva
   const fetched = async (mode: 'opa' | 'gatekeeper' | 'wasi'): Promise<string | undefined> => {
     const context = await fetchContextData(policy(mode), hostCalls, undefined);
     if (context.kind !== 'ready') throw new Error(context.kind);
-    return context.input.contextData && decodeUtf8(context.input.contextData);
+    return decodeUtf8(context.contextData);
   };
-  t.equal(await fetched('wasi'), undefined);
+  t.notOk(needsContextData(policy('wasi')), 'asks for itself');
+  t.ok(needsContextData(policy('gatekeeper')));
+  t.notOk(needsContextData({ ...policy('opa'), contextAwareResources: [] }), 'was granted nothing');
   t.same(calls, []);
   t.equal(await fetched('opa'), '{"namespaces":{"n":{"metadata":{"name":"n","uid":1}}}}');
   const payload = '{"api_version":"v1","kind":"Namespace"}';

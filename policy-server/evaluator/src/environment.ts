@@ -50,11 +50,13 @@ export interface EnvironmentOptions {
 interface Group {
   readonly definition: GroupDefinition;
   readonly expression: GroupExpression;
+  /** Under their full names. */
+  readonly members: ReadonlyMap<string, PolicyRun>;
 }
 
 /** Who is asked about a request. */
 type Target =
-  | { readonly kind: 'policy'; readonly definition: PolicyDefinition }
+  | { readonly kind: 'policy'; readonly definition: PolicyDefinition; readonly run: PolicyRun }
   | { readonly kind: 'group'; readonly group: Group }
   | { readonly kind: 'broken'; readonly definition: BrokenPolicy };
 
@@ -134,9 +136,9 @@ export class EvaluationEnvironment {
     const target = this.#targets.get(parsed.kind === 'name' ? parsed.name : parsed.group);
     if (target === undefined) throw unknownPolicy(id);
     if (parsed.kind === 'name' || target.kind === 'broken') return target;
-    const run = target.kind === 'group' ? target.group.definition.members.get(parsed.member) : undefined;
+    const run = target.kind === 'group' ? target.group.members.get(parsed.member) : undefined;
     if (run === undefined) throw unknownPolicy(id);
-    return { kind: 'policy', definition: { kind: 'policy', id, run, mode: 'protect', allowedToMutate: false } };
+    return { kind: 'policy', definition: { kind: 'policy', id, run, mode: 'protect', allowedToMutate: false }, run };
   }
 
   async #ask(target: Target, input: EvaluationInput, uid: string, options: RunOptions): Promise<Evaluated> {
@@ -144,7 +146,7 @@ export class EvaluationEnvironment {
       case 'broken':
         return { response: rejection(uid, target.definition.message, 500), initialised: false };
       case 'policy':
-        return this.#evaluator.evaluate(named(target.definition.id, target.definition.run), input, options);
+        return this.#evaluator.evaluate(target.run, input, options);
       case 'group':
         return this.#askGroup(target.group, input, uid, options);
     }
@@ -154,10 +156,9 @@ export class EvaluationEnvironment {
     const { definition, expression } = group;
     const endsAtMs = options.deadlineMs === undefined ? undefined : this.#nowMs() + options.deadlineMs;
     const members = new Map<string, MemberEvaluation>();
-    for (const [name, run] of definition.members) {
+    for (const [name, policy] of group.members) {
       members.set(name, async () => {
         const deadlineMs = endsAtMs === undefined ? undefined : endsAtMs - this.#nowMs();
-        const policy = named(`${definition.id}/${name}`, run);
         const { response, initialised } = await this.#evaluator.evaluate(policy, input, { ...options, deadlineMs });
         if (!initialised) throw new MemberNotInitialised(policy.policyId, response);
         return response;
@@ -180,9 +181,10 @@ export class EvaluationEnvironment {
       case 'broken':
         return { kind: 'broken', definition };
       case 'policy': {
-        const problem = await this.#settingsProblem(named(definition.id, definition.run));
+        const run = named(definition.id, definition.run);
+        const problem = await this.#settingsProblem(run);
         if (problem !== undefined) throw new EvaluationError('settings-invalid', problem);
-        return { kind: 'policy', definition };
+        return { kind: 'policy', definition, run };
       }
       case 'group':
         return { kind: 'group', group: await this.#prepareGroup(definition) };
@@ -191,15 +193,18 @@ export class EvaluationEnvironment {
 
   async #prepareGroup(definition: GroupDefinition): Promise<Group> {
     const expression = parseExpression(definition);
+    const members = new Map(
+      Array.from(definition.members, ([name, run]) => [name, named(`${definition.id}/${name}`, run)]),
+    );
     const problems = await Promise.all(
-      [...definition.members].map(async ([name, run]) => {
-        const problem = await this.#settingsProblem(named(`${definition.id}/${name}`, run));
+      Array.from(members, async ([name, run]) => {
+        const problem = await this.#settingsProblem(run);
         return problem === undefined ? [] : [`member "${name}": ${problem}`];
       }),
     );
     const all = problems.flat();
     if (all.length > 0) throw new EvaluationError('settings-invalid', all.join('; '));
-    return { definition, expression };
+    return { definition, expression, members };
   }
 
   async #settingsProblem(policy: PolicyRun): Promise<string | undefined> {

@@ -94,7 +94,8 @@ function ifUnanswered(response: ServerResponse, gone: () => void): () => void {
 }
 
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
-  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
-  // As a text: Node then sends head and body in one piece.
-  response.end(body);
+  const length = Buffer.byteLength(body);
+  response.writeHead(status, { ...headers, 'content-length': length });
+  // As a text: Node then sends head and body in one piece. ASCII, as nearly all answers, needs no encoding.
+  response.end(body, length === body.length ? 'latin1' : 'utf8');
 }
