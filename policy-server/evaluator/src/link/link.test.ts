@@ -214,7 +214,7 @@ function runLinked(seed: number, bytes: Uint8Array): string {
 }
 
 test('generated modules do the same before and after, and trap at the same places', (t) => {
-  const seeds = 120;
+  const seeds = 80;
   let different = 0;
   for (let seed = 1; seed <= seeds; seed++) {
     const { bytes } = generatedModule(seed);
