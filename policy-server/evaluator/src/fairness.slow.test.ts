@@ -6,7 +6,10 @@ import type { Evaluator, PolicyRun } from './index.ts';
 import { ask, listen, obedient, policyOf, start, TIMEOUT } from './test-evaluator.ts';
 import { WARM_UP_REQUEST } from './warm-up-request.ts';
 
-const POD = { kind: 'kubernetes', request: { uid: 'u', bytes: WARM_UP_REQUEST } } as const;
+const POD = {
+  kind: 'kubernetes',
+  request: { uid: 'u', operation: 'CREATE', kind: 'Pod', bytes: new Uint8Array(WARM_UP_REQUEST) },
+} as const;
 
 const GUESTS: readonly (readonly [GuestName, ExecutionMode])[] = [
   ['wapc-rust', 'kubewarden-wapc'],
