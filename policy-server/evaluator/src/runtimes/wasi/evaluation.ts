@@ -1,12 +1,14 @@
 import type { Lease } from '../guest/imaged-instances.ts';
 import type { GuestOutcome } from '../guest/guest.ts';
 import { payloadFor } from '../guest/payload.ts';
-import type { Evaluation, GuestAnswer, GuestInput, GuestOperation } from '../runtime.ts';
+import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestOperation } from '../runtime.ts';
 import { limitFailure, PROTOCOL_VERSION_UNSUPPORTED } from './errors.ts';
-import type { WasiInstance } from './instance.ts';
+import { LARGE_BYTES, type WasiInstance } from './instance.ts';
 
 /** Where an evaluation got its instance from, and where it gives it back to. */
 export interface Source {
+  /** Exchanges an instance in which nothing has run for one with more room, for a large request. */
+  widen?(lease: Lease<WasiInstance>): Lease<WasiInstance>;
   /** Runs the program on the instance, from where that stands to its end. */
   run(instance: WasiInstance, payload: Uint8Array): Promise<GuestOutcome>;
   giveBack(lease: Lease<WasiInstance>, clean: boolean): void;
@@ -17,26 +19,42 @@ export interface Source {
 /** One use of an instance. It knows the instance only until its end: whoever calls it later does not meet a stranger's. */
 export class WasiEvaluation implements Evaluation {
   readonly #operation: GuestOperation;
+  readonly #host: GuestHost;
   readonly #source: Source;
   #lease: Lease<WasiInstance> | undefined;
   #isReusable = false;
 
-  constructor(operation: GuestOperation, lease: Lease<WasiInstance>, source: Source) {
+  /** The instance is attached to the host already. */
+  constructor(
+    { operation, host }: { readonly operation: GuestOperation; readonly host: GuestHost },
+    lease: Lease<WasiInstance>,
+    source: Source,
+  ) {
     this.#operation = operation;
+    this.#host = host;
     this.#lease = lease;
     this.#source = source;
   }
 
   async call(input: GuestInput): Promise<GuestAnswer> {
     const operation = this.#operation;
-    const instance = this.#lease?.instance;
-    if (instance === undefined) return limitFailure(operation, 'the evaluation was cut short');
+    if (this.#lease === undefined) return limitFailure(operation, 'the evaluation was cut short');
     const payload = payloadFor(operation, input);
+    if (payload.length > LARGE_BYTES) this.#lease = this.#widened(this.#lease);
+    const { instance } = this.#lease;
     const outcome = await this.#source.run(instance, payload);
     const answer = instance.answerOf(operation, outcome);
     await this.#source.learn?.(instance, outcome, payload);
     this.#isReusable = instance.isReusableAfter(outcome);
     return answer;
+  }
+
+  #widened(lease: Lease<WasiInstance>): Lease<WasiInstance> {
+    const wide = this.#source.widen?.(lease) ?? lease;
+    if (wide === lease) return lease;
+    lease.instance.guest.host.detach();
+    wide.instance.attach(this.#operation, this.#host);
+    return wide;
   }
 
   end(): void {

@@ -140,6 +140,21 @@ test('an image that saves no time is dropped', async (t) => {
   t.same(reset.instances, { kind: 'reset', image: `at its start: ${refusal}` });
 });
 
+test('a run that cannot be repeated has its answer all the same', async (t) => {
+  let looks = 0;
+  const nowMs = (): number => {
+    looks += 1;
+    if (looks === 3) throw new RangeError('there is no memory for another instance');
+    return performance.now();
+  };
+  const prepared = await prepare(await imitation({}), { pool: { nowMs } });
+  t.equal(await evaluateOnce(prepared, { request: '1' }), '{"request":1,"settings":{}}');
+  t.same(prepared.instances, UNDECIDED);
+  t.ok(looks >= 3);
+  for (let round = 0; round < 3; round += 1) await evaluateOnce(prepared);
+  t.same(prepared.instances, AT_FIRST_READ, 'and another may be');
+});
+
 test('an evaluation that is stopped while its run is repeated has its answer, and decides nothing', async (t) => {
   const thread = testThread(LIMITS);
   const control = new Int32Array(thread.control.buffer, 0, 1);

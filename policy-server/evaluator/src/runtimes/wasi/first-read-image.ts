@@ -79,6 +79,11 @@ export class FirstReadImage {
     return lease;
   }
 
+  /** See `ImagedInstances.widen`. */
+  widen(lease: Lease<WasiInstance>): Lease<WasiInstance> {
+    return this.#instances.widen(lease);
+  }
+
   /** Settings are judged once for a policy: no instance is kept for the next one, the image is enough. */
   giveBack(lease: Lease<WasiInstance>, clean: boolean): void {
     this.#instances.giveBack(lease, clean && this.#operation === 'validate');

@@ -56,7 +56,7 @@ export class WasiPolicy implements Prepared {
     const firstRead = this.#firstReads.get(operation);
     if (firstRead?.isProven === true) {
       const lease = await firstRead.take(host);
-      if (lease !== undefined) return new WasiEvaluation(operation, lease, goingOn(firstRead));
+      if (lease !== undefined) return new WasiEvaluation({ operation, host }, lease, goingOn(firstRead));
     }
     return firstRead?.isUnproven === true
       ? this.#beginObserved(firstRead, operation, host)
@@ -72,7 +72,8 @@ export class WasiPolicy implements Prepared {
     const lease = instances.takeIdle() ?? (await instances.make(start));
     // An instance without an image has just run its start code for this very evaluation: that counts, its output too.
     if (lease.image !== undefined) lease.instance.attach(operation, host);
-    return new WasiEvaluation(operation, lease, {
+    return new WasiEvaluation({ operation, host }, lease, {
+      widen: (narrow) => instances.widen(narrow),
       run: (instance, payload) => instance.run(payload),
       giveBack: (used, clean) => instances.giveBack(used, clean),
     });
@@ -85,7 +86,7 @@ export class WasiPolicy implements Prepared {
     instance.attach(operation, recording);
     let tookMs = 0;
     return new WasiEvaluation(
-      operation,
+      { operation, host },
       { instance, usedAtMs: 0 },
       {
         run: async (_, payload) => {
@@ -103,6 +104,7 @@ export class WasiPolicy implements Prepared {
 
 function goingOn(image: FirstReadImage): Source {
   return {
+    widen: (lease) => image.widen(lease),
     run: (instance, payload) => instance.goOn(payload),
     giveBack: (lease, clean) => image.giveBack(lease, clean),
   };
