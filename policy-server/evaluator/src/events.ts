@@ -13,6 +13,8 @@ export interface EvaluatorEvents {
     readonly mode: ExecutionMode;
     readonly sizeBytes: number;
     readonly durationMs: number;
+    /** Why its guests cannot be stopped without their thread, if that is so. */
+    readonly unlinked: string | undefined;
   };
   /** A policy was run on every thread before anybody waits for it. */
   readonly warmed: {
@@ -76,6 +78,10 @@ export interface EvaluatorEvents {
     readonly reason: 'deadline' | 'preempted' | 'nobody-waits' | 'held-up';
     readonly tookMs: number;
   };
+  /** A policy occupied a thread until its deadline: it has one thread at most from now on. */
+  readonly confined: { readonly policyId: string };
+  /** It has behaved since, and shares all threads with the others again. */
+  readonly released: { readonly policyId: string };
   /** A worker thread was given up, the last resort against a guest that does not stop; `runAgain` evaluations that shared it start over elsewhere. */
   readonly 'thread-replaced': {
     readonly threadId: number;

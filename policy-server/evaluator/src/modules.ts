@@ -71,7 +71,8 @@ export class Modules {
       instances: compiled.instances,
     });
     this.#compiled.set(module, compiled);
-    publish('prepared', { sha256, mode, sizeBytes: bytes.byteLength, durationMs: nowMs() - startedAtMs });
+    const unlinked = compiled.plans.find((plan) => plan.unlinked !== undefined)?.unlinked;
+    publish('prepared', { sha256, mode, sizeBytes: bytes.byteLength, durationMs: nowMs() - startedAtMs, unlinked });
     return module;
   }
 }

@@ -151,7 +151,7 @@ export class Endings {
   #convict({ flight }: Attempt, reason: ThreadEndReason): void {
     if (flight.warms !== undefined) return;
     const { policyId } = flight.work;
-    this.#options.reputation.caught(policyId);
+    if (this.#options.reputation.caught(policyId)) publish('confined', { policyId });
     this.#options.onSuspect(policyId, reason);
   }
 

@@ -138,7 +138,7 @@ test('a module that a thread cannot make ready is refused, every time', async (t
 
 test('who must be alone gets a thread that empties, while others go on elsewhere', async (t) => {
   const { pool, work } = await poolWith({ concurrency: 2 });
-  await pool.run(work('a'));
+  await pool.warm('obedient', [work('a')]);
   await pool.run(work('l', { policyId: 'caught', timeoutMs: 60 }));
   const answered = Promise.withResolvers<void>();
   const hostCall = (): Promise<Uint8Array> => answered.promise.then(() => encodeUtf8('10'));

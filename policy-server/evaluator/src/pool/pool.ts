@@ -217,7 +217,8 @@ export class EvaluationPool {
     if (outcome.kind === 'not-prepared') thread.modules.delete(flight.work.moduleKey);
     if (stop !== undefined) this.#endings.gone(attempt, stop);
     else if (outcome.kind !== 'abandoned' && outcome.kind !== 'stopped') {
-      this.#reputation.behaved(flight.work.policyId, this.#overload.elapsedMs(attempt));
+      const { policyId } = flight.work;
+      if (this.#reputation.behaved(policyId, this.#overload.elapsedMs(attempt))) publish('released', { policyId });
       this.#settle(attempt, outcome);
     }
   }

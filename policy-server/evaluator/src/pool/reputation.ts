@@ -52,17 +52,19 @@ export class Reputation {
     return record !== undefined && record.convictions > 0 && record.goodRuns < runsToClear(record);
   }
 
-  /** An evaluation came to its end by itself. */
-  behaved(policyId: string, elapsedMs: number): void {
+  /** An evaluation came to its end by itself; `true` = its policy is a suspect no more. */
+  behaved(policyId: string, elapsedMs: number): boolean {
     const record = this.#record(policyId);
     const { usualMs } = record;
     if (usualMs === undefined) record.usualMs = elapsedMs;
     else if (record.runs < FIRST_RUNS) record.usualMs = Math.min(usualMs, elapsedMs);
     else record.usualMs = usualMs + (elapsedMs - usualMs) * WEIGHT;
     record.runs++;
-    if (record.convictions === 0) return;
+    if (record.convictions === 0) return false;
+    const toClear = runsToClear(record);
     record.goodRuns++;
-    if (record.goodRuns >= runsToClear(record) * RUNS_TO_FORGET) record.convictions = 0;
+    if (record.goodRuns >= toClear * RUNS_TO_FORGET) record.convictions = 0;
+    return record.goodRuns === toClear;
   }
 
   /** An evaluation was stopped after this long, for other reasons than its deadline. */
@@ -73,11 +75,13 @@ export class Reputation {
     record.runs = Math.max(record.runs, RUNS_TO_KNOW);
   }
 
-  /** An evaluation occupied its thread until its deadline, or took it down. */
-  caught(policyId: string): void {
+  /** An evaluation occupied its thread until its deadline, or took it down; `true` = its policy was no suspect before. */
+  caught(policyId: string): boolean {
+    const wasSuspect = this.isSuspect(policyId);
     const record = this.#record(policyId);
     record.convictions++;
     record.goodRuns = 0;
+    return !wasSuspect;
   }
 
   #record(policyId: string): PolicyRecord {
