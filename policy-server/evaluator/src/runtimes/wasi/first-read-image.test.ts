@@ -119,6 +119,14 @@ test('a module that looks like Go but keeps values where Go does not is run from
     after: `(if (local.get $kept) (then ${ASK})) ${PRINT}`,
   });
   t.same(asks.instances, refused, 'it asks the host for something else');
+  const bypasses = await sameAsFresh(t, {
+    edit: (wat) =>
+      wat.replace(
+        '(call $read (i32.const 0)) (then',
+        '(call $fd_read (i32.const 0) (i32.const 1000) (i32.const 1) (i32.const 1008)) (then',
+      ),
+  });
+  t.same(bypasses.instances, refused, 'it reads without the function that is called to read again');
   const catching = await sameAsFresh(t, {
     edit: (wat) =>
       wat.replace(
