@@ -1,9 +1,10 @@
 import type { Lease } from '../guest/imaged-instances.ts';
 import type { Evaluation, GuestAnswer, GuestHost, GuestInput, GuestOperation } from '../runtime.ts';
+import type { DataImages } from './data-images.ts';
 import { gatekeeperDocuments, lengthOf, opaDocuments, type RegoDocuments } from './documents.ts';
 import { evaluationFailed, regoFailureFrom, unsupported } from './errors.ts';
 import type { RegoInstance } from './instance.ts';
-import type { RegoModule } from './module.ts';
+import type { RegoInstances } from './instances.ts';
 
 const VALID = new TextEncoder().encode('{"valid":true}');
 
@@ -11,7 +12,9 @@ const VALID = new TextEncoder().encode('{"valid":true}');
 const MAX_USUAL_BYTES = 12 * 1024;
 
 export interface RegoEvaluationOptions {
-  readonly module: RegoModule;
+  /** At the image behind start code. */
+  readonly instances: RegoInstances;
+  readonly dataImages: DataImages;
   readonly gatekeeper: boolean;
   readonly operation: GuestOperation;
   readonly host: GuestHost;
@@ -20,12 +23,15 @@ export interface RegoEvaluationOptions {
 /** One use of an instance of a Rego policy. */
 export class RegoEvaluation implements Evaluation {
   readonly #options: RegoEvaluationOptions;
+  /** Those that the lease is of. */
+  #instances: RegoInstances;
   #lease: Lease<RegoInstance> | undefined;
   /** Whether nothing ran in the instance, or what ran came to its proper end. */
   #clean = true;
 
   constructor(lease: Lease<RegoInstance>, options: RegoEvaluationOptions) {
     this.#options = options;
+    this.#instances = options.instances;
     this.#lease = lease;
   }
 
@@ -39,7 +45,7 @@ export class RegoEvaluation implements Evaluation {
     }
     try {
       const documents = this.#documents(input);
-      return { kind: 'response', bytes: this.#evaluate(documents) };
+      return { kind: 'response', bytes: await this.#evaluate(documents) };
     } catch (error) {
       return evaluationFailed(regoFailureFrom(error));
     }
@@ -47,26 +53,35 @@ export class RegoEvaluation implements Evaluation {
 
   end(): void {
     if (this.#lease === undefined) return;
-    this.#options.module.giveBack(this.#lease, this.#clean);
+    this.#instances.giveBack(this.#lease, this.#clean);
     this.#lease = undefined;
   }
 
-  #evaluate(documents: RegoDocuments): Uint8Array {
-    if (this.#lease === undefined) throw new TypeError('the evaluation has ended');
-    const { module, host } = this.#options;
-    if (isLarge(documents)) this.#lease = module.widen(this.#lease, host);
+  async #evaluate(documents: RegoDocuments): Promise<Uint8Array> {
+    const lease = await this.#suited(documents);
     this.#clean = false;
-    const result = this.#lease.instance.evaluate(documents);
+    const result = lease.instance.evaluate(documents);
     this.#clean = true;
     return result;
+  }
+
+  /** The instance, or one in its place that has read the data already or has more room. */
+  async #suited({ data, input }: RegoDocuments): Promise<Lease<RegoInstance>> {
+    const { host, dataImages } = this.#options;
+    const instances = this.#lease?.image && dataImages.instancesWith(data);
+    if (instances !== undefined) {
+      this.end();
+      this.#instances = instances;
+      this.#lease = await instances.take(host, data);
+    }
+    if (this.#lease === undefined) throw new TypeError('the evaluation has ended');
+    const length = lengthOf(input) + (instances === undefined ? lengthOf(data) : 0);
+    if (length > MAX_USUAL_BYTES) this.#lease = this.#instances.widen(this.#lease, host);
+    return this.#lease;
   }
 
   #documents(input: GuestInput): RegoDocuments {
     const { gatekeeper, host } = this.#options;
     return gatekeeper ? gatekeeperDocuments(input) : opaDocuments(input, (message) => host.log('warn', message));
   }
-}
-
-function isLarge({ data, input }: RegoDocuments): boolean {
-  return lengthOf(data) + lengthOf(input) > MAX_USUAL_BYTES;
 }

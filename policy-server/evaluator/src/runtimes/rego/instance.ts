@@ -24,8 +24,13 @@ export interface RegoParts {
   readonly thread: Pick<ThreadContext, 'limits' | 'control'>;
 }
 
-/** Names of the builtins a policy imports, and their numbers. */
-export type BuiltinNumbers = ReadonlyMap<string, number>;
+/** What start code told of an instance, and tells of every other that begins at its image. */
+export interface StartTables {
+  /** Names of the builtins a policy imports, and their numbers. */
+  readonly builtins: ReadonlyMap<string, number>;
+  /** Where the value of the data document is, if it has been read. */
+  readonly data: number | undefined;
+}
 
 /** One instance of a Rego policy. It serves many evaluations, each from the image, and one at a time. */
 export class RegoInstance implements ImagedInstance {
@@ -37,6 +42,7 @@ export class RegoInstance implements ImagedInstance {
   readonly #imports: RegoImports;
   readonly #exports: RegoExports;
   readonly #startFunction: string | undefined;
+  #data: number | undefined;
 
   /** @throws WebAssembly.LinkError when the memory is not of the size the module wants */
   constructor({ module, plan, thread }: RegoParts, memory: WebAssembly.Memory) {
@@ -56,25 +62,26 @@ export class RegoInstance implements ImagedInstance {
   }
 
   /**
-   * Runs start code and asks the policy for its tables: what an image is taken after.
+   * Runs start code, asks the policy for its tables and has it read its data, if given: what an image is taken after.
    *
    * @throws RegoFailure when start code traps or what the module says about itself makes no sense
    */
-  start(): BuiltinNumbers {
+  start(data?: DocumentParts): StartTables {
     const exports = this.#exports;
     if (this.#startFunction !== undefined) startCode(exports, this.#startFunction)();
     const builtins = this.#numberedNames(exports.opa_json_dump(exports.builtins()));
-    this.connect(builtins);
+    this.connect({ builtins, data: undefined });
     const entrypoints = this.#numberedNames(exports.opa_json_dump(exports.entrypoints()));
     if (![...entrypoints.values()].includes(ENTRYPOINT)) {
       throw new RegoFailure('guest-error', `the policy has no entrypoint with number ${ENTRYPOINT}`);
     }
-    return builtins;
+    return { builtins, data: data && this.#parse(data) };
   }
 
-  /** Tells the imports what `start` found out, for an instance that begins at the image of another. */
-  connect(builtins: BuiltinNumbers): void {
+  /** Tells an instance what is known since `start`, its own or that of the instance of whose image it begins. */
+  connect({ builtins, data }: StartTables): void {
     this.#imports.connect(this.#exports, builtins);
+    this.#data = data;
   }
 
   /**
@@ -97,7 +104,7 @@ export class RegoInstance implements ImagedInstance {
   /** Returns where the text of the result is. */
   #run(data: DocumentParts, input: DocumentParts): number {
     const exports = this.#exports;
-    const dataValue = this.#parse(data);
+    const dataValue = this.#data ?? this.#parse(data);
     if (exports.opa_eval === undefined) return this.#runStepwise(exports, dataValue, this.#parse(input));
     // The input is allocated, so that the policy's own allocator finds the room, and the heap goes on behind it.
     const length = lengthOf(input);

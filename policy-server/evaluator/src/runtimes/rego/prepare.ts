@@ -4,10 +4,11 @@ import { compileLinked, coreModule, corePlan, importsOf, reportOf } from '../gue
 import type { CompiledPolicy, CompileOptions, Prepared, Runtime, ThreadContext } from '../runtime.ts';
 import { missingExports, unknownImports } from './abi.ts';
 import { BUILTINS } from './builtins/table.ts';
+import { DataImages } from './data-images.ts';
 import { regoFailureFrom } from './errors.ts';
 import { RegoEvaluation } from './evaluation.ts';
 import type { RegoParts } from './instance.ts';
-import { instantiateRego, RegoModule } from './module.ts';
+import { instantiateRego, RegoInstances } from './instances.ts';
 
 /** Start code and `builtins()` of a real module take a fraction of a millisecond. */
 const PROBE_TIMEOUT_MS = 2_000;
@@ -38,7 +39,7 @@ function probe(parts: RegoParts): string[] {
   let names: string[] = [];
   const context = createContext({
     probe: () => {
-      names = [...instantiateRego(parts, undefined).start().keys()];
+      names = [...instantiateRego(parts, undefined).start().builtins.keys()];
     },
   });
   try {
@@ -77,15 +78,23 @@ function initialisationFailed(error: unknown): EvaluationError {
 }
 
 async function prepare(compiled: CompiledPolicy, thread: ThreadContext): Promise<Prepared> {
-  const module = new RegoModule({ module: coreModule(compiled), plan: corePlan(compiled), thread });
+  const parts = { module: coreModule(compiled), plan: corePlan(compiled), thread };
+  const instances = new RegoInstances(parts);
+  const dataImages = new DataImages(parts);
   const gatekeeper = compiled.mode === 'gatekeeper';
   return {
     get instances() {
-      return module.report;
+      return instances.report;
     },
     async begin(operation, host) {
       try {
-        return new RegoEvaluation(await module.take(host), { module, gatekeeper, operation, host });
+        return new RegoEvaluation(await instances.take(host), {
+          instances,
+          dataImages,
+          gatekeeper,
+          operation,
+          host,
+        });
       } catch (error) {
         throw initialisationFailed(error);
       }

@@ -6,8 +6,9 @@ import { INSTANCE_POOL_DEFAULTS } from '../guest/instance-pool.ts';
 import { evaluateOnce, prepareOn, testThread } from '../guest/test-evaluation.ts';
 import { opaBuild } from './fixtures/opa-build.ts';
 import { regoWat } from './fixtures/rego-wat.ts';
-import { type Asked, Twins } from './fixtures/twins.ts';
-import { instantiateRego } from './module.ts';
+import { type Asked, partsOf, sameState, Twins } from './fixtures/twins.ts';
+import { DataImages } from './data-images.ts';
+import { instantiateRego } from './instances.ts';
 import { regoRuntime } from './prepare.ts';
 
 const POD = '{"uid":"1","operation":"CREATE","object":{"metadata":{"name":"p","labels":{"a":"ä","b":"\\n"}}}}';
@@ -135,11 +136,7 @@ test('K6: a guest that hides secrets wherever it can does not find them again', 
   }
   t.same(prepared.instances, { kind: 'reset' });
 
-  const thread = testThread();
-  const compiled = await regoRuntime.compile(bytes, { mode: 'opa', sha256: '0', ...thread, cacheDir: undefined });
-  const [module, plan] = [compiled.modules[0], compiled.plans[0]];
-  if (module === undefined || plan === undefined) throw new TypeError('compiled to nothing');
-  const instance = instantiateRego({ module, plan, thread }, PAGES);
+  const instance = instantiateRego(await partsOf(bytes), PAGES);
   instance.start();
   const documents = (text: string) => ({ data: [Buffer.from('{}')], input: [Buffer.from(text)] });
   instance.evaluate(documents('S'.repeat(300)));
@@ -216,4 +213,48 @@ test('--instances fresh: the same answers, and every instance is new', async (t)
       settings,
     );
   }
+});
+
+test('a long data document that stays the same is read once, and serves only those who bring the same', async (t) => {
+  const bytes = await guestModule('rego-opa');
+  const parts = await partsOf(bytes, LIMITS);
+  const images = new DataImages(parts);
+  const settings = (mark: string): string => JSON.stringify({ behaviour: 'reject', message: mark.repeat(5000) });
+  const data = [Buffer.from(settings('a'))];
+  t.equal(images.instancesWith([Buffer.from('{}')]), undefined, 'short');
+  t.equal(images.instancesWith(data), undefined, 'it may never come again');
+  const instances = images.instancesWith(data);
+  if (instances === undefined) throw new TypeError('it came again');
+  t.equal(
+    images.instancesWith(
+      [data[0]?.subarray(0, 2) ?? [], data[0]?.subarray(2) ?? []].map((part) => Uint8Array.from(part)),
+    ),
+    instances,
+  );
+  t.not(images.instancesWith([Buffer.from(settings('b'))]), instances);
+  const fresh = instantiateRego(parts, undefined);
+  fresh.start(data);
+  let first: unknown;
+  for (let round = 0; round < 3; round++) {
+    const lease = await instances.take(new FakeHost(), data);
+    first ??= lease.instance;
+    t.equal(lease.instance, first, 'the same instance');
+    sameState(t, `round ${round}`, lease.instance.state, fresh.state);
+    const result = lease.instance.evaluate({ data, input: [Buffer.from(`{"request":{"uid":"${round}"}}`)] });
+    t.match(Buffer.from(result).toString(), new RegExp(`"uid":"${round}".*"a{5000}"`));
+    instances.giveBack(lease, true);
+  }
+  for (let other = 0; other < 20; other++) images.instancesWith([Buffer.from(settings(String(other)))]);
+  t.equal(images.instancesWith(data), undefined, 'only so many are remembered');
+
+  const prepared = await prepareOn(testThread(LIMITS), regoRuntime, 'opa', bytes);
+  for (const mark of ['a', 'b', 'a', 'a', 'b', 'b', 'c', 'a', 'b']) {
+    for (const request of ['{"uid":"1"}', `{"uid":"2","pad":"${'x'.repeat(30_000)}"}`]) {
+      const answer = await evaluateOnce(prepared, { settings: settings(mark), request });
+      t.match(answer, new RegExp(`"${mark}{5000}"`));
+    }
+  }
+  t.match(await evaluateOnce(prepared, { settings: `{"broken":"${'x'.repeat(5000)}` }), /cannot read a document/);
+  t.match(await evaluateOnce(prepared, { settings: `{"broken":"${'x'.repeat(5000)}` }), /cannot read a document/);
+  t.match(await evaluateOnce(prepared, { settings: settings('a') }), /a{5000}/);
 });

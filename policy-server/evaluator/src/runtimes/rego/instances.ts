@@ -2,7 +2,8 @@ import { ImagedInstances, type Lease } from '../guest/imaged-instances.ts';
 import type { InstanceReport, ThreadContext } from '../runtime.ts';
 import type { BuiltinHost } from './context.ts';
 import { regoFailureFrom } from './errors.ts';
-import { type BuiltinNumbers, RegoInstance, type RegoParts } from './instance.ts';
+import type { DocumentParts } from './documents.ts';
+import { RegoInstance, type RegoParts, type StartTables } from './instance.ts';
 
 /** What `opa build` modules are made for, should the link step not have found out. */
 const USUAL_PAGES = 5;
@@ -28,11 +29,11 @@ export function instantiateRego(parts: RegoParts, memoryPages: number | undefine
   }
 }
 
-/** A policy on one thread: hands out its instances, each at the image. */
-export class RegoModule {
+/** The instances of a policy on one thread that begin at the same image. */
+export class RegoInstances {
   readonly #instances: ImagedInstances<RegoInstance>;
-  /** Of the module, and so of all its instances; known once the first one has started. */
-  #builtins: BuiltinNumbers = new Map();
+  /** What start code told, the same for all instances; known once the first one has started. */
+  #tables: StartTables = { builtins: new Map(), data: undefined };
 
   constructor(parts: RegoParts & { readonly thread: ThreadContext }) {
     const { plan, thread } = parts;
@@ -49,12 +50,13 @@ export class RegoModule {
   }
 
   /**
-   * An instance at its image: start code has run, no request has been seen.
+   * An instance at the image: start code has run, no request has been seen.
    *
+   * @param data - the document that instances of this image have read, always the same
    * @throws RegoFailure when start code traps or what the module says about itself makes no sense
    */
-  async take(host: BuiltinHost): Promise<Lease<RegoInstance>> {
-    const lease = this.#instances.takeIdle() ?? (await this.#make(host));
+  async take(host: BuiltinHost, data?: DocumentParts): Promise<Lease<RegoInstance>> {
+    const lease = this.#instances.takeIdle() ?? (await this.#make(host, data));
     lease.instance.context.begin(host);
     return lease;
   }
@@ -64,7 +66,7 @@ export class RegoModule {
     const wide = this.#instances.widen(lease);
     if (wide === lease) return lease;
     lease.instance.context.end();
-    wide.instance.connect(this.#builtins);
+    wide.instance.connect(this.#tables);
     wide.instance.context.begin(host);
     return wide;
   }
@@ -75,16 +77,16 @@ export class RegoModule {
     this.#instances.giveBack(lease, clean);
   }
 
-  async #make(host: BuiltinHost): Promise<Lease<RegoInstance>> {
+  async #make(host: BuiltinHost, data: DocumentParts | undefined): Promise<Lease<RegoInstance>> {
     const lease = await this.#instances.make((fresh) => {
       fresh.context.begin(host);
       try {
-        this.#builtins = fresh.start();
+        this.#tables = fresh.start(data);
       } catch (error) {
         throw regoFailureFrom(error);
       }
     });
-    lease.instance.connect(this.#builtins);
+    lease.instance.connect(this.#tables);
     return lease;
   }
 }
