@@ -3,8 +3,11 @@ import { FIRST, FLAGS, NEXT, NONE, STRIDE } from './tape-entry.ts';
 
 /** More is left to the tree. */
 const MAX_FIELDS = STRIDE * (1 << 20);
-const USUAL_FIELDS = STRIDE * (1 << 14);
-const USUAL_BYTES = 1 << 18;
+const FIRST_FIELDS = STRIDE * (1 << 11);
+const FIRST_BYTES = 1 << 16;
+/** Larger arrays are given back: one large text must not cost memory for ever. */
+const KEPT_FIELDS = STRIDE * (1 << 15);
+const KEPT_BYTES = 1 << 20;
 
 /**
  * One JSON text as a row of numbers: where its values are, and in which order its canonical form has them. There is no object for
@@ -12,9 +15,9 @@ const USUAL_BYTES = 1 << 18;
  */
 export class Tape {
   /** The text, a zero, then room for the canonical form. Keys and strings in it may have lost their escapes. */
-  bytes = new Uint8Array(USUAL_BYTES);
+  bytes = new Uint8Array();
   /** The entries. Both arrays are replaced by larger ones as need be. */
-  fields = new Int32Array(USUAL_FIELDS);
+  fields = new Int32Array();
   /** Where the room for the canonical form begins. */
   roomStart = 0;
   #used = 0;
@@ -35,7 +38,7 @@ export class Tape {
   /** Makes room for a canonical form of so many bytes. */
   makeRoom(length: number): void {
     if (this.bytes.length >= this.roomStart + length) return;
-    const larger = new Uint8Array(this.roomStart + length);
+    const larger = new Uint8Array(Math.max(this.roomStart + length, FIRST_BYTES));
     larger.set(this.bytes.subarray(0, this.roomStart));
     this.bytes = larger;
   }
@@ -60,15 +63,15 @@ export class Tape {
     this.fields[entry + FLAGS] = (this.fields[entry + FLAGS] ?? 0) | flag;
   }
 
-  /** To be called once the canonical form was taken: one large text must not cost memory for ever. */
+  /** To be called once the canonical form was taken. */
   release(): void {
-    if (this.bytes.length > USUAL_BYTES) this.bytes = new Uint8Array(USUAL_BYTES);
-    if (this.fields.length > USUAL_FIELDS) this.fields = new Int32Array(USUAL_FIELDS);
+    if (this.bytes.length > KEPT_BYTES) this.bytes = new Uint8Array();
+    if (this.fields.length > KEPT_FIELDS) this.fields = new Int32Array();
   }
 
   #growFields(): void {
     if (this.fields.length >= MAX_FIELDS) throw odd();
-    const larger = new Int32Array(this.fields.length * 2);
+    const larger = new Int32Array(Math.max(this.fields.length * 2, FIRST_FIELDS));
     larger.set(this.fields);
     this.fields = larger;
   }
