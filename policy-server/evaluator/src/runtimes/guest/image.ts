@@ -1,10 +1,9 @@
 import { EvaluationError } from '../../errors.ts';
 import type { LinkPlan } from '../../link/plan.ts';
+import { BLOCK_BYTES, type Eraser, eraserOf } from './eraser.ts';
 
 export const PAGE_BYTES = 65_536;
 
-/** Zero blocks of this size are not kept. A smaller block costs more calls, a larger one more copied zeros: 80 ns either way. */
-const BLOCK_BYTES = 4096;
 const WORDS_PER_BLOCK = BLOCK_BYTES / 4;
 
 /** The state of one instance that its own code can change: what an image is taken of and put back to. */
@@ -13,6 +12,7 @@ export class InstanceState {
   readonly globals: readonly WebAssembly.Global[];
   readonly #logicalPages: WebAssembly.Global | undefined;
   #bytes: Uint8Array;
+  #eraser: Eraser | undefined;
 
   constructor(
     memory: WebAssembly.Memory,
@@ -37,6 +37,12 @@ export class InstanceState {
     // A memory that grew leaves a detached buffer behind.
     if (this.#bytes.length === 0) this.#bytes = new Uint8Array(this.memory.buffer);
     return this.#bytes;
+  }
+
+  /** Makes parts of the memory zero. */
+  get eraser(): Eraser {
+    this.#eraser ??= eraserOf(this.memory);
+    return this.#eraser;
   }
 
   get physicalPages(): number {
@@ -137,13 +143,13 @@ export class Image {
 
   /** Puts a used instance of the same module back to the image. It still has the room it was given, no more. */
   restore(state: InstanceState): void {
-    const { bytes } = state;
+    const { bytes, eraser } = state;
     const end = this.#ranges.reduce((done, range) => {
-      if (range.start > done) bytes.fill(0, done, range.start);
+      if (range.start > done) eraser(done, range.start);
       bytes.set(range.bytes, range.start);
       return range.end;
     }, 0);
-    bytes.fill(0, end);
+    if (end < bytes.length) eraser(end, bytes.length);
     this.#restoreGlobals(state);
   }
 
