@@ -1,17 +1,23 @@
 import { Connection } from './connection.ts';
+import type { Pace } from './plan.ts';
 import type { Recorder } from './recorder.ts';
 import type { Target } from './target.ts';
 
 const RECONNECT_DELAY_MS = 10;
+const TOO_MANY_REQUESTS = 429;
+
+type ClosedPace = Extract<Pace, { kind: 'closed' }>;
 
 /** Keeps `connections` requests in flight until it is told to stop. */
 export class ClosedLoop {
   readonly #target: Target;
   readonly #recorder: Recorder;
   readonly #open = new Set<Connection>();
+  readonly #backOffMs: number;
   #stopped = false;
 
-  constructor(target: Target, recorder: Recorder, connections: number) {
+  constructor(target: Target, recorder: Recorder, { connections, backOffMs = 0 }: ClosedPace) {
+    this.#backOffMs = backOffMs;
     this.#target = target;
     this.#recorder = recorder;
     for (let index = 0; index < connections; index++) this.#connect();
@@ -28,14 +34,19 @@ export class ClosedLoop {
     if (this.#stopped) return;
     let request = this.#target.next();
     let sentMs = performance.now();
-    const connection = new Connection(this.#target.host, this.#target.port, {
+    const send = (): void => {
+      if (this.#stopped) return;
+      request = this.#target.next();
+      sentMs = performance.now();
+      connection.send(request.bytes);
+    };
+    const connection: Connection = new Connection(this.#target.host, this.#target.port, {
       answered: (head, body) => {
         this.#recorder.answered(request, head.status, body, sentMs);
         if (this.#stopped) return;
         if (head.closes) return this.#replace(connection);
-        request = this.#target.next();
-        sentMs = performance.now();
-        connection.send(request.bytes);
+        if (head.status === TOO_MANY_REQUESTS && this.#backOffMs > 0) setTimeout(send, this.#backOffMs);
+        else send();
       },
       failed: (reason) => {
         this.#recorder.failed(reason);

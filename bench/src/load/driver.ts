@@ -17,11 +17,11 @@ const stopped = new Promise<void>((resolve) => {
   });
 });
 
-async function runClosed(plan: LoadPlan, connections: number): Promise<LoadCounts> {
+async function runClosed(plan: LoadPlan, pace: Extract<LoadPlan['pace'], { kind: 'closed' }>): Promise<LoadCounts> {
   const enough = Promise.withResolvers<void>();
   const fromMs = performance.now() + plan.warmUpMs;
   const recorder = new Recorder(fromMs, plan.maxRequests ?? Number.POSITIVE_INFINITY, enough.resolve);
-  const loop = new ClosedLoop(targetOf(plan), recorder, connections);
+  const loop = new ClosedLoop(targetOf(plan), recorder, pace);
   const over = sleep(plan.warmUpMs + plan.durationMs, undefined, { ref: false });
   await Promise.race([over, enough.promise, stopped]);
   loop.stop();
@@ -44,8 +44,7 @@ async function runOpen(plan: LoadPlan, perSecond: number, connections: number): 
 
 process.once('message', (plan: LoadPlan) => {
   const { pace } = plan;
-  const run =
-    pace.kind === 'closed' ? runClosed(plan, pace.connections) : runOpen(plan, pace.perSecond, pace.connections);
+  const run = pace.kind === 'closed' ? runClosed(plan, pace) : runOpen(plan, pace.perSecond, pace.connections);
   run.then(
     (result) => process.send?.(result, () => process.disconnect?.()),
     (error: unknown) => {

@@ -15,7 +15,12 @@ export type Verdict = 'allowed' | 'denied';
  * omission); finds what clients feel.
  */
 export type Pace =
-  | { readonly kind: 'closed'; readonly connections: number }
+  | {
+      readonly kind: 'closed';
+      readonly connections: number;
+      /** How long a connection that was told 429 waits before it asks again, as a client that reads Retry-After. @default 0 */
+      readonly backOffMs?: number;
+    }
   | { readonly kind: 'open'; readonly perSecond: number; readonly connections: number };
 
 export interface LoadPlan {

@@ -6,7 +6,7 @@ import { runLoad } from '../load/load.ts';
 import { type PolicySet, policiesOnOneModule, thirteenPolicies } from '../modules/policy-set.ts';
 import { processUsage } from '../servers/process-usage.ts';
 import { type Portcullis, startPortcullis } from '../servers/portcullis.ts';
-import { type OneModule, type Point, report } from './report.ts';
+import { type Alone, type OneModule, type Point, report } from './report.ts';
 
 const DEFAULTS = { workers: '1,2,4,8', requests: 200, idle: 30, rounds: 3 };
 const CONNECTIONS = 8;
@@ -36,7 +36,7 @@ async function measure(context: BenchContext): Promise<void> {
     );
     points.push(point);
   }
-  await report(context, points, await oneModule(flags));
+  await report(context, { points, alone: await eachAlone(set, flags), oneModule: await oneModule(flags) });
 }
 
 interface PointOptions {
@@ -60,6 +60,23 @@ async function measurePoint(set: PolicySet, { workers, requests, idle }: PointOp
     await sleep(SAMPLE_INTERVAL_MS);
   }
   return { workers, readyMb, afterLoadMb, wrong, ...samples };
+}
+
+/** What each module costs when it is the only one: where the memory of all thirteen goes. */
+async function eachAlone(set: PolicySet, { requests }: typeof DEFAULTS): Promise<Alone[]> {
+  const alone: Alone[] = [];
+  for (const [module, bytes] of Object.entries(set.modules)) {
+    await using server = await startPortcullis({
+      modules: { [module]: bytes },
+      policies: { alone: { module } },
+      workers: 1,
+    });
+    const [request] = set.requests;
+    const one = { ...set, requests: request === undefined ? [] : [{ ...request, path: '/validate/alone' }] };
+    await ask(server, one, requests);
+    alone.push({ module, moduleMb: bytes.length / 1e6, rssMb: rss(server) });
+  }
+  return alone;
 }
 
 /** How much 49 more policies on the same module cost, after equally many requests. */

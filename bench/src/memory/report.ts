@@ -16,6 +16,19 @@ export interface Point {
   readonly wrong: number;
 }
 
+/** One module with one policy at one worker, after its requests. */
+export interface Alone {
+  readonly module: string;
+  readonly moduleMb: number;
+  readonly rssMb: number;
+}
+
+export interface Memory {
+  readonly points: readonly Point[];
+  readonly alone: readonly Alone[];
+  readonly oneModule: OneModule;
+}
+
 export interface OneModule {
   readonly one: readonly number[];
   readonly fifty: readonly number[];
@@ -28,11 +41,14 @@ const METHOD =
   'policies run side by side; the first is asked 200 times per policy; after an idle time VmRSS of both is read ten times. The slope ' +
   '(least squares over workers) of the second is what workers cost by themselves. 1 and 50 policies on one module: after equally many requests.';
 
-export async function report(context: BenchContext, points: readonly Point[], oneModule: OneModule): Promise<void> {
+export async function report(context: BenchContext, memory: Memory): Promise<void> {
+  const { points, alone, oneModule } = memory;
   const table = [
     ...pointTable(points),
     '',
     ...slopeLines(points),
+    '',
+    ...aloneTable(alone, points),
     '',
     ...oneModuleLines(oneModule),
     ...wrongLines(points),
@@ -48,7 +64,7 @@ export async function report(context: BenchContext, points: readonly Point[], on
     bench: 'memory',
     peers: {},
     method: METHOD,
-    samples: { points, oneModule },
+    samples: memory,
     table,
     plots: { '': lineChart({ title, xAxis: 'workers', yAxis: 'MB', series, mark }) },
   });
@@ -75,6 +91,17 @@ function slopeLines(points: readonly Point[]): string[] {
     `per worker: ${loaded.toFixed(2)} MB with 13 policies, ${empty.toFixed(2)} MB without: ` +
       `${(loaded - empty).toFixed(2)} MB for the policies (target ≤ ${TARGET_SLOPE_MB})`,
   ];
+}
+
+function aloneTable(alone: readonly Alone[], points: readonly Point[]): string[] {
+  const empty = points[0] === undefined ? Number.NaN : median(points[0].empty);
+  const rows = alone.map(({ module, moduleMb, rssMb }) => [
+    module,
+    moduleMb.toFixed(1),
+    rssMb.toFixed(0),
+    (rssMb - empty).toFixed(0),
+  ]);
+  return textTable([['alone, 1 worker', 'module MB', 'RSS MB', 'over no policies'], ...rows]);
 }
 
 function oneModuleLines({ one, fifty }: OneModule): string[] {

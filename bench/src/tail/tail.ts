@@ -14,6 +14,8 @@ const DEFAULTS = { rounds: 3, seconds: 8, rate: 100, workers: 2 };
 const OPEN_CONNECTIONS = 256;
 const WARM_UP_MS = 1000;
 const LOAD_LIMIT_MS = 10 * 60_000;
+/** Clients that are refused ask again, but not in a loop: that would measure a flood of refusals. */
+const BACK_OFF_MS = 100;
 /** Whoever looped when the load ended is stopped by then. */
 const CALM_MS = 2500;
 
@@ -50,7 +52,7 @@ async function measureBeside(
     requests: [
       { ...(await harmlessPod()), expect: policy === 'looping' ? 'denied' : 'allowed', path: `/validate/${policy}` },
     ],
-    pace: { kind: 'closed', connections: clients },
+    pace: { kind: 'closed', connections: clients, backOffMs: BACK_OFF_MS },
     warmUpMs: 0,
     durationMs: LOAD_LIMIT_MS,
   });
