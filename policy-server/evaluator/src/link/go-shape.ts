@@ -1,6 +1,6 @@
 /**
- * The three functions by which a Go program is recognised, as Go's compiler and linker write them for wasip1. They are told in
- * bytes: nothing but these instructions in this order, each number in its shortest form.
+ * The three functions by which a Go program is recognised, as Go's compiler and linker write them for wasip1, from Go 1.21, the first
+ * that knew it, to 1.26. They are told in bytes: nothing but these instructions in this order, each number in its shortest form.
  */
 
 /** A number that differs between modules; every place of one name must hold the same. */
@@ -71,7 +71,7 @@ function loop(loadFunctionNumber: readonly number[]): Shape {
   ].flat();
 }
 
-/** The number of a function once had 16 bits (Go 1.24), and has 32 now (Go 1.26). */
+/** The number of a function has 16 bits at first and 32 in Go 1.26. */
 export const LOOPS: readonly Shape[] = [loop([I32_LOAD16_U, 1, 2]), loop([I32_LOAD, 2, 2])];
 
 /** Loads a 32-bit parameter, or a pointer, which Go before 1.24 keeps in 64 bits. */
