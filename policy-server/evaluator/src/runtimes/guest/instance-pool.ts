@@ -18,17 +18,18 @@ export interface InstancePoolOptions {
 
 /** Measured on two shared cores with Node 26; what is compared ran interleaved. */
 export const INSTANCE_POOL_DEFAULTS: InstancePoolOptions = {
-  // A policy of the Rust SDK takes 1.5 MB with its image, one in TypeScript 2.3 MB, one in Go 6 MB: room for fifty or so at a time.
+  // What they could take, not what they do: pages nobody wrote to take nothing. A policy of the Rust SDK counts 1.5 MB with its
+  // image and takes 0.1, one in TypeScript 2.3 MB, one in Go 6 MB: room for fifty or so at a time.
   maxBytes: 128 * 1024 * 1024,
   // Making an instance anew costs 0.1 ms from an image and 0.2 to 5 ms with start code: nobody notices that once a minute.
   idleMs: 60_000,
   // Start code again, once in ten minutes, cannot be measured; seeds of hash tables live no longer than that.
   renewalMs: 600_000,
-  // Putting a page back costs 1.3 µs whether it was used or not: with none a small Rust policy takes 81 µs (p50), with 4 pages 88,
-  // with 8 pages 100, with 16 pages 125. Requests of 14 kB need one page, of 80 kB four; growing beyond costs a new instance,
-  // which makes 105 µs 250 (p50) and the mean four times that.
+  // Putting a page back costs 0.7 µs even if it was not used: without room a small Rust policy takes 47 µs (p50), with 4 pages 49,
+  // with 8 pages 52, with 16 pages 58. Requests of 14 kB need one page, of 80 kB four; growing beyond costs a new instance, which
+  // makes 88 µs 250 (p50), and the mean four times that by the garbage it leaves.
   roomPages: 4,
-  // Requests of 320 kB in our own policies, 240 kB in those of the Rust SDK. Putting it back costs 40 µs, a tenth of evaluating
+  // Requests of 320 kB in our own policies, 240 kB in those of the Rust SDK. Putting it back costs 20 µs, a twentieth of evaluating
   // such a request.
   largeRoomPages: 32,
   nowMs: () => performance.now(),
