@@ -113,3 +113,15 @@ function isRefused(text: string): boolean {
     return error instanceof ValueSyntaxError;
   }
 }
+
+test('texts are in the order of their code points', (t) => {
+  const ordered = ['', 'A', 'a', 'aa', 'ab', 'é', '\uffff', '\u{10000}', '\u{10000}a', '\u{1f600}'];
+  const texts = ordered.map((text) => JSON.stringify(text));
+  t.equal(printValue(parseValue(`{${texts.toReversed().join()}}`), 'rego'), `{${texts.join()}}`);
+  for (const [index, text] of ordered.entries()) {
+    for (const [other, another] of ordered.entries()) {
+      t.equal(Math.sign(compareValues(text, another)), Math.sign(index - other), `${text} and ${another}`);
+    }
+  }
+  t.end();
+});

@@ -117,13 +117,22 @@ export function compareValues(a: RegoValue, b: RegoValue): number {
   countStep();
   const types = TYPE_ORDER.indexOf(typeName(a)) - TYPE_ORDER.indexOf(typeName(b));
   if (types !== 0) return types;
-  if (typeof a === 'string') return Buffer.compare(Buffer.from(a), Buffer.from(typeof b === 'string' ? b : ''));
+  if (typeof a === 'string') return compareTexts(a, typeof b === 'string' ? b : '');
   if (typeof a === 'boolean') return Number(a) - Number(b);
   if (a instanceof RegoNumber) return compareNumbers(a, b);
   if (a instanceof RegoSet) return compareLists(a.sorted(), b instanceof RegoSet ? b.sorted() : []);
   if (a instanceof RegoObject) return compareObjects(a, b);
   return a === null ? 0 : compareLists(a, isArray(b) ? b : []);
 }
+
+/** By code points, as the bytes of UTF-8 are ordered. JavaScript compares units of UTF-16: the same but for surrogates. */
+function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : 1;
+}
+
+const SURROGATE = /[\ud800-\udfff]/;
 
 function compareNumbers(a: RegoNumber, b: RegoValue): number {
   const left = parseDecimal(a.text);
