@@ -10,8 +10,8 @@ export type Relief =
   /** Nobody has outstayed the slice yet. */
   | { readonly kind: 'look-again'; readonly inMs: number };
 
-/** An evaluation that takes so many times what its policy usually takes has gone astray; on a busy machine all take longer. */
-const STRAY_FACTOR = 10;
+/** An evaluation that takes so many times what is usual has gone astray; on a busy machine all take longer. */
+const STRAY_FACTOR = 4;
 const MAX_SLICE_MS = 5 * SLICE_MS;
 
 /** A suspect is asked again and again, but has twice as long each time, up to here: most evaluations end within. */
@@ -21,10 +21,10 @@ const MAX_SUSPECT_SLICE_MS = 8 * SLICE_MS;
  * Finds the evaluation that makes room for somebody who waits. Evaluations are pure, so one that was stopped starts over later,
  * and nobody can tell.
  *
- * When every thread is held by a long evaluation and somebody waits who is not known to be long, the youngest gives way, since the
- * least is lost with it, and each once, so that none runs for ever. Those that gave way hold all threads but one (see
- * `seating.ts`), so there is always a thread with somebody who can be asked. Suspects give way to everybody else, as often as
- * they are asked, or else one slow policy would wait for the loops of another.
+ * When every thread is held by a long evaluation, the youngest gives way, since the least is lost with it, and each once, so that
+ * none runs for ever. Those that gave way hold all threads but one (see `seating.ts`), so there is always a thread with somebody
+ * who can be asked. Suspects give way to everybody else, as often as they are asked, or else one slow policy would wait for the
+ * loops of another.
  */
 export function findRelief(
   queue: EvaluationQueue,
@@ -33,18 +33,22 @@ export function findRelief(
 ): Relief | undefined {
   if (threads.some((thread) => thread.isStopping)) return undefined;
   const waiting = queue.shared(() => 0);
-  const quick = waiting.filter(({ work }) => !reputation.isSlow(work.policyId));
-  const isAwaited = quick.length < waiting.length || hasGoodStanding(queue.alone(), reputation);
-  const allLongInMs = quick.length === 0 ? Infinity : untilAllAreLongMs(threads, reputation);
+  const isSlow = ({ work }: Flight): boolean => reputation.isSlow(work.policyId);
+  const isAwaited = waiting.some(isSlow) || hasGoodStanding(queue.alone(), reputation);
+  const allLongInMs = waiting.length === 0 ? Infinity : untilAllAreLongMs(threads, reputation);
   let soonestMs = Infinity;
   let chosen: Attempt | undefined;
   for (const thread of threads) {
     const holder = thread.occupant();
-    if (holder === undefined) continue;
+    if (holder === undefined) {
+      // Somebody is seated and has not begun; who it turns out to be is seen later.
+      if (thread.runnable > 0) soonestMs = Math.min(soonestMs, SLICE_MS);
+      continue;
+    }
     const isSuspect = reputation.isSuspect(holder.flight.work.policyId);
-    const forQuickMs = Math.min(...quick.map((waiter) => givesWayInMs(holder, waiter, reputation)));
-    const forOthersMs = isSuspect && isAwaited ? suspectGivesWayInMs(holder) : Infinity;
-    const inMs = Math.min(Math.max(allLongInMs, forQuickMs), forOthersMs);
+    const forWaitingMs = Math.min(...waiting.map((waiter) => givesWayInMs(holder, waiter, reputation)));
+    const forSlowMs = isSuspect && isAwaited ? suspectGivesWayInMs(holder) : Infinity;
+    const inMs = Math.min(Math.max(allLongInMs, forWaitingMs), forSlowMs);
     soonestMs = Math.min(soonestMs, inMs);
     if (inMs === 0 && (chosen === undefined || goesBefore(holder, chosen, reputation))) chosen = holder;
   }
@@ -53,14 +57,17 @@ export function findRelief(
 }
 
 /** When an evaluation may be stopped for the sake of another one: 0 = now, Infinity = never. */
-export function givesWayInMs(attempt: Attempt, waiter: Flight, reputation: Reputation): number {
+export function givesWayInMs(attempt: Attempt, { work }: Flight, reputation: Reputation): number {
   const { policyId } = attempt.flight.work;
   if (reputation.isSuspect(policyId)) return suspectGivesWayInMs(attempt);
   if (attempt.flight.timesGaveWay > 0 || !canGiveWay(attempt)) return Infinity;
-  if (policyId !== waiter.work.policyId) return leftOfSliceMs(attempt, reputation);
-  // The one that waits may well be as long, unless the policy is known for better.
-  if (reputation.usualMs(policyId) === undefined) return Infinity;
-  return Math.max(0, MAX_SLICE_MS - ranMs(attempt));
+  const isSame = policyId === work.policyId;
+  if (!isSame && !reputation.isSlow(work.policyId)) return leftOfSliceMs(attempt, reputation);
+  // Who waits may well be as long. Only one that has gone astray makes room then: long for its policy, and for the other.
+  const usualMs = reputation.usualMs(policyId);
+  if (isSame && usualMs === undefined) return Infinity;
+  const strayMs = STRAY_FACTOR * Math.max(usualMs ?? 0, reputation.usualMs(work.policyId) ?? 0);
+  return Math.max(0, Math.max(strayMs, MAX_SLICE_MS) - ranMs(attempt));
 }
 
 /** What an evaluation has taken of its thread so far. */

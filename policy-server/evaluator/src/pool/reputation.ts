@@ -20,6 +20,8 @@ const RUNS_TO_FORGET = 10;
 interface PolicyRecord {
   usualMs: number | undefined;
   runs: number;
+  /** The last evaluation did not come to an end by itself. */
+  isOutlasting: boolean;
   /** How often it occupied a thread until its deadline, or took the thread down. */
   convictions: number;
   /** Since the last conviction. */
@@ -42,9 +44,11 @@ export class Reputation {
     return record === undefined || record.runs < RUNS_TO_KNOW ? undefined : record.usualMs;
   }
 
-  /** Whether it usually takes more than a slice. */
+  /** Whether it usually takes more than a slice, by enough runs to tell it from a machine that is busy for a moment. */
   isSlow(policyId: string): boolean {
-    return (this.usualMs(policyId) ?? 0) > SLICE_MS;
+    const record = this.#records.get(policyId);
+    if (record?.usualMs === undefined || record.usualMs <= SLICE_MS) return false;
+    return record.runs >= FIRST_RUNS || record.isOutlasting;
   }
 
   isSuspect(policyId: string): boolean {
@@ -60,6 +64,7 @@ export class Reputation {
     else if (record.runs < FIRST_RUNS) record.usualMs = Math.min(usualMs, elapsedMs);
     else record.usualMs = usualMs + (elapsedMs - usualMs) * WEIGHT;
     record.runs++;
+    record.isOutlasting = false;
     if (record.convictions === 0) return false;
     const toClear = runsToClear(record);
     record.goodRuns++;
@@ -73,6 +78,7 @@ export class Reputation {
     // One that loops says little about the others: bounded, so that they mend the picture soon.
     record.usualMs = Math.max(this.usualMs(policyId) ?? 0, Math.min(elapsedMs, 2 * SLICE_MS));
     record.runs = Math.max(record.runs, RUNS_TO_KNOW);
+    record.isOutlasting = true;
   }
 
   /** An evaluation occupied its thread until its deadline, or took it down; `true` = its policy was no suspect before. */
@@ -87,7 +93,7 @@ export class Reputation {
   #record(policyId: string): PolicyRecord {
     const known = this.#records.get(policyId);
     if (known !== undefined) return known;
-    const record: PolicyRecord = { usualMs: undefined, runs: 0, convictions: 0, goodRuns: 0 };
+    const record: PolicyRecord = { usualMs: undefined, runs: 0, isOutlasting: false, convictions: 0, goodRuns: 0 };
     this.#records.set(policyId, record);
     return record;
   }
