@@ -63,6 +63,20 @@ test('an evaluation that has ended knows no instance any more', async (t) => {
   t.equal(await evaluateOnce(prepared), 'kubewarden');
 });
 
+test('a large request gets an instance with more room, and its own host', async (t) => {
+  const prepared = await prepare(
+    guest(`(drop (memory.grow (i32.const 6))) (call $request (i32.const 1000) (i32.const 70000))
+      (drop (call $ask)) (call $say (i32.const 70000) (i32.const 30)) (i32.const 1)`),
+  );
+  const padding = 'x'.repeat(100_000);
+  for (const uid of ['small', 'large', 'small again', 'large again', 'large once more']) {
+    const host = new FakeHost();
+    const request = JSON.stringify({ uid, padding: uid.startsWith('large') ? padding : '' });
+    t.equal(await evaluateOnce(prepared, { request, host }), `{"request":${request}`.slice(0, 30));
+    t.equal(host.calls.length, 1);
+  }
+});
+
 test('start code that others see something of runs for every evaluation', async (t) => {
   const started = (body: string): Promise<Prepared> => prepare(guest(SAY, `(func (export "wapc_init") ${body})`));
   const ask = '(drop (call $ask))';
