@@ -75,6 +75,14 @@ export class Endings {
     this.#stop(attempt, 'nobody-waits');
   }
 
+  /** A guest came to its end by itself. */
+  completed({ flight }: Attempt, elapsedMs: number): void {
+    const { policyId, operation } = flight.work;
+    // What was asked only to warm a thread, or while the policy was loaded, says little about requests.
+    if (flight.warms !== undefined || operation !== 'validate') return;
+    if (this.#options.reputation.behaved(policyId, elapsedMs)) publish('released', { policyId });
+  }
+
   /** A guest that was told to stop has come to its end. */
   gone(attempt: Attempt, { reason, raisedAtMs, onThread }: NonNullable<Attempt['stop']>): void {
     const { reputation, counts, nowMs, runAgain } = this.#options;

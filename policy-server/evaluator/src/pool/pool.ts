@@ -217,8 +217,7 @@ export class EvaluationPool {
     if (outcome.kind === 'not-prepared') thread.modules.delete(flight.work.moduleKey);
     if (stop !== undefined) this.#endings.gone(attempt, stop);
     else if (outcome.kind !== 'abandoned' && outcome.kind !== 'stopped') {
-      const { policyId } = flight.work;
-      if (this.#reputation.behaved(policyId, this.#overload.elapsedMs(attempt))) publish('released', { policyId });
+      this.#endings.completed(attempt, this.#overload.elapsedMs(attempt));
       this.#settle(attempt, outcome);
     }
   }
