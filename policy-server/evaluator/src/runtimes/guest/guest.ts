@@ -178,7 +178,7 @@ export class Guest {
   #outcomeOfError(thrown: unknown): GuestOutcome {
     this.spoil();
     // The trap of a check looks like any other; what tells it apart is who asked for it.
-    if (this.#isOver || thrown === ABANDONMENT || this.#isToStop()) return ABANDONED;
+    if (thrown === ABANDONMENT || this.#isToStop()) return ABANDONED;
     const error = this.#stop ?? thrown;
     const backtrace = backtraceOf(error, this.module);
     if (!(error instanceof GuestStop)) {
