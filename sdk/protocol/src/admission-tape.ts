@@ -1,4 +1,5 @@
-import { CLOSE_OBJECT, COMMA, odd, OPEN_LIST, OPEN_OBJECT, QUOTE, skipPlain } from './json/json-bytes.ts';
+import { CLOSE_OBJECT, COMMA, OPEN_LIST, OPEN_OBJECT, QUOTE } from './json/characters.ts';
+import { odd, skipPlain } from './json/json-bytes.ts';
 import type { CanonicalWriter } from './json/canonical-writer.ts';
 import type { Tape } from './json/tape.ts';
 import {

@@ -1,4 +1,16 @@
-import { any, boolean, convertTo, list, map, optional, readWithPaths, required, string, struct } from './json/shape.ts';
+import {
+  any,
+  boolean,
+  checkWithPaths,
+  convertTo,
+  list,
+  map,
+  optional,
+  readWithPaths,
+  required,
+  string,
+  struct,
+} from './json/shape.ts';
 import type { Shape } from './json/shape.ts';
 import { encodeJson, jsonFrom, type JsonObject, type JsonValue } from './json/value.ts';
 
@@ -102,6 +114,19 @@ export function parseAdmissionReview(body: Uint8Array): AdmissionRequest {
  */
 export function parseRawReview(body: Uint8Array): JsonValue {
   return readWithPaths(rawReviewShape, body).request;
+}
+
+/**
+ * Refuses what {@link parseAdmissionReview} refuses, in the same words, without making anything of the rest: a body that is
+ * refused must not cost more than one that is not.
+ */
+export function checkAdmissionReview(body: Uint8Array): void {
+  checkWithPaths(reviewShape, body);
+}
+
+/** {@link checkAdmissionReview} for {@link parseRawReview}. */
+export function checkRawReview(body: Uint8Array): void {
+  checkWithPaths(rawReviewShape, body);
 }
 
 /**

@@ -1,4 +1,11 @@
-import { encodeAdmissionRequest, parseAdmissionReview, parseRawReview, type AdmissionRequest } from './admission.ts';
+import {
+  checkAdmissionReview,
+  checkRawReview,
+  encodeAdmissionRequest,
+  parseAdmissionReview,
+  parseRawReview,
+  type AdmissionRequest,
+} from './admission.ts';
 import { scanAdmissionReview, scanRawReview } from './admission-scan.ts';
 import { encodeJson, type JsonValue } from './json/value.ts';
 
@@ -26,7 +33,10 @@ export interface EncodedAdmissionRequest extends EncodedRequest {
  * @throws {@link JsonError}, `syntax` (HTTP 400) or `data` (HTTP 422).
  */
 export function readAdmissionReview(body: Uint8Array): EncodedAdmissionRequest {
-  return scanAdmissionReview(body) ?? encodedAdmissionRequest(parseAdmissionReview(body));
+  const scanned = scanAdmissionReview(body);
+  if (scanned !== undefined) return scanned;
+  checkAdmissionReview(body);
+  return encodedAdmissionRequest(parseAdmissionReview(body));
 }
 
 /**
@@ -35,7 +45,10 @@ export function readAdmissionReview(body: Uint8Array): EncodedAdmissionRequest {
  * @throws {@link JsonError}, `syntax` (HTTP 400) or `data` (HTTP 422).
  */
 export function readRawReview(body: Uint8Array): EncodedRequest {
-  return scanRawReview(body) ?? encodedRawRequest(parseRawReview(body));
+  const scanned = scanRawReview(body);
+  if (scanned !== undefined) return scanned;
+  checkRawReview(body);
+  return encodedRawRequest(parseRawReview(body));
 }
 
 /** An AdmissionRequest that was parsed already. */

@@ -26,9 +26,20 @@ export function encodeUtf8(text: string): Uint8Array {
 
 /** How many bytes {@link encodeUtf8} makes of a text. */
 export function utf8Length(text: string): number {
-  let length = 0;
-  for (const character of text) length += byteCount(character.codePointAt(0) ?? 0);
+  let length = text.length;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    // Both halves of a pair count two of its four bytes; a lone one becomes a character of three.
+    if (unit >= 0x800) length += isPaired(text, at, unit) ? 1 : 2;
+    else if (unit >= 0x80) length++;
+  }
   return length;
+}
+
+function isPaired(text: string, at: number, unit: number): boolean {
+  if (unit < 0xd800 || unit > 0xdfff) return false;
+  const other = unit < 0xdc00 ? text.charCodeAt(at + 1) : text.charCodeAt(at - 1);
+  return unit < 0xdc00 ? other >= 0xdc00 && other <= 0xdfff : other >= 0xd800 && other < 0xdc00;
 }
 
 /** The order of UTF-8 bytes; UTF-16 order differs where surrogates meet U+E000–U+FFFF. */

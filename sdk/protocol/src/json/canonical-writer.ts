@@ -1,5 +1,6 @@
 import { decodeUtf8 } from '../utf8.ts';
-import { CLOSE_LIST, CLOSE_OBJECT, COLON, COMMA, OPEN_LIST, OPEN_OBJECT, QUOTE, writeString } from './json-bytes.ts';
+import { CLOSE_LIST, CLOSE_OBJECT, COLON, COMMA, OPEN_LIST, OPEN_OBJECT, QUOTE } from './characters.ts';
+import { writeString } from './json-bytes.ts';
 import { JsonNumber } from './number.ts';
 import type { Tape } from './tape.ts';
 import {

@@ -1,15 +1,8 @@
+import { BACKSLASH, QUOTE } from './characters.ts';
+
 // The bytes JSON is made of. Whoever calls these puts a zero behind the text: no rule of JSON allows one, so every loop ends there
 // without looking for the end.
 
-export const QUOTE = 0x22;
-export const COMMA = 0x2c;
-export const MINUS = 0x2d;
-export const COLON = 0x3a;
-export const OPEN_LIST = 0x5b;
-export const BACKSLASH = 0x5c;
-export const CLOSE_LIST = 0x5d;
-export const OPEN_OBJECT = 0x7b;
-export const CLOSE_OBJECT = 0x7d;
 const LETTER_U = 0x75;
 
 /** A text that is wrong, or too rare to be fast about: the tree knows what to make of it. */

@@ -1,4 +1,5 @@
-import { MINUS, odd } from './json-bytes.ts';
+import { MINUS } from './characters.ts';
+import { odd } from './json-bytes.ts';
 import { JsonNumber } from './number.ts';
 
 /** A decimal of so many digits has a 64-bit float of its own, so no shorter one can stand for the same float. */

@@ -1,12 +1,18 @@
-import { JsonError, Utf8Error, type JsonErrorCode } from '../errors.ts';
-import { decodeUtf8, utf8Length } from '../utf8.ts';
+import type { JsonError, JsonErrorCode } from '../errors.ts';
+import { BACKSLASH, CLOSE_LIST, CLOSE_OBJECT, COLON, COMMA, OPEN_LIST, OPEN_OBJECT, QUOTE } from './characters.ts';
 import { JsonNumber, NumberRangeError } from './number.ts';
 import { readEscapedString, StringFault } from './string.ts';
+import { errorAt, errorAtCharacter, readableText } from './text-place.ts';
 import type { JsonObject, JsonValue } from './value.ts';
 
 export interface JsonReadOptions {
   /** Objects and lists inside one another; more is a syntax error. @default 127 */
   maxDepth?: number;
+}
+
+interface ReaderOptions extends JsonReadOptions {
+  /** Values of any kind are checked like all others, but not made: they come out as `null`. */
+  readonly discardsValues?: boolean;
 }
 
 /**
@@ -15,14 +21,6 @@ export interface JsonReadOptions {
  */
 const MAX_OBJECTS = 500_000;
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_LIST = 0x5b;
-const CLOSE_LIST = 0x5d;
-const BACKSLASH = 0x5c;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 const END = -1;
 
 /** What stands at the reader's place, told from its first character. */
@@ -36,13 +34,15 @@ export type JsonToken = 'object' | 'list' | 'string' | 'number' | 'boolean' | 'n
 export class JsonReader {
   readonly #text: string;
   readonly #maxDepth: number;
+  readonly #discardsValues: boolean;
   #index = 0;
   #depth = 0;
   #objects = 0;
 
-  constructor(input: Uint8Array | string, options: JsonReadOptions = {}) {
-    this.#text = typeof input === 'string' ? wellFormed(input) : decode(input);
+  constructor(input: Uint8Array | string, options: ReaderOptions = {}) {
+    this.#text = readableText(input);
     this.#maxDepth = options.maxDepth ?? 127;
+    this.#discardsValues = options.discardsValues === true;
   }
 
   /** The kind of the value that comes next. */
@@ -59,6 +59,7 @@ export class JsonReader {
 
   /** Any value; of duplicate keys the last one wins. */
   readValue(): JsonValue {
+    if (this.#discardsValues) return this.#skipValue();
     switch (this.token()) {
       case 'string':
         return this.readString();
@@ -82,7 +83,7 @@ export class JsonReader {
 
   readBoolean(): boolean {
     const isTrue = this.#text.charCodeAt(this.#index) === 0x74;
-    this.#readWord(isTrue ? 'true' : 'false');
+    this.#readWord(String(isTrue));
     return isTrue;
   }
 
@@ -100,16 +101,9 @@ export class JsonReader {
   }
 
   readNumber(): JsonNumber {
-    const start = this.#index;
-    if (this.#text.charCodeAt(start) === 0x2d) this.#index++;
-    this.#readIntegerPart();
-    if (this.#text.charCodeAt(this.#index) === 0x2e) {
-      this.#index++;
-      if (!this.#skipDigits()) throw this.#unexpected(this.#atEnd() ? 'EOF while parsing a value' : 'invalid number');
-    }
-    if ((this.#text.charCodeAt(this.#index) | 0x20) === 0x65) this.#readExponent();
+    const literal = this.#readNumberLiteral();
     try {
-      return new JsonNumber(this.#text.slice(start, this.#index));
+      return new JsonNumber(literal);
     } catch (error) {
       if (error instanceof NumberRangeError) throw this.error('syntax', 'number out of range');
       throw error;
@@ -158,8 +152,12 @@ export class JsonReader {
     this.#peek();
   }
 
-  #readObject(): JsonObject {
+  #countObject(): void {
     if (++this.#objects > MAX_OBJECTS) throw this.#unexpected(`more than ${MAX_OBJECTS} objects`);
+  }
+
+  #readObject(): JsonObject {
+    this.#countObject();
     const object: JsonObject = new Map();
     this.enter();
     for (let key = this.nextKey(true); key !== undefined; key = this.nextKey(false)) {
@@ -174,6 +172,25 @@ export class JsonReader {
     this.enter();
     for (let more = this.nextItem(true); more; more = this.nextItem(false)) list.push(this.readValue());
     return list;
+  }
+
+  #skipValue(): null {
+    const token = this.token();
+    if (token === 'object') {
+      this.#countObject();
+      this.enter();
+      for (let key = this.nextKey(true); key !== undefined; key = this.nextKey(false)) {
+        this.readColon();
+        this.#skipValue();
+      }
+    } else if (token === 'list') {
+      this.enter();
+      for (let more = this.nextItem(true); more; more = this.nextItem(false)) this.#skipValue();
+    } else if (token === 'string') this.readString();
+    else if (token === 'number') this.#skipNumber();
+    else if (token === 'boolean') this.readBoolean();
+    else this.readNull();
+    return null;
   }
 
   #nextMember(isFirst: boolean, container: 'object' | 'list'): boolean {
@@ -203,6 +220,22 @@ export class JsonReader {
       this.#index = error.index === this.#text.length ? error.index : error.index - 1;
       throw this.#unexpected(error.message);
     }
+  }
+
+  #skipNumber(): void {
+    if (!Number.isFinite(Number(this.#readNumberLiteral()))) throw this.error('syntax', 'number out of range');
+  }
+
+  #readNumberLiteral(): string {
+    const start = this.#index;
+    if (this.#text.charCodeAt(start) === 0x2d) this.#index++;
+    this.#readIntegerPart();
+    if (this.#text.charCodeAt(this.#index) === 0x2e) {
+      this.#index++;
+      if (!this.#skipDigits()) throw this.#unexpected(this.#atEnd() ? 'EOF while parsing a value' : 'invalid number');
+    }
+    if ((this.#text.charCodeAt(this.#index) | 0x20) === 0x65) this.#readExponent();
+    return this.#text.slice(start, this.#index);
   }
 
   #readIntegerPart(): void {
@@ -260,41 +293,4 @@ export class JsonReader {
   #unexpected(detail: string): JsonError {
     return errorAtCharacter(this.#text, this.#index, detail);
   }
-}
-
-/** The character at `at` is wrong, or there is none. As serde_json counts, its first byte has been seen and no more. */
-function errorAtCharacter(text: string, at: number, detail: string): JsonError {
-  const what = { code: 'syntax', detail } as const;
-  if (!(text.charCodeAt(at) > 0x7f)) return errorAt(text, Math.min(text.length, at + 1), what);
-  const { line, column } = errorAt(text, at, what);
-  return new JsonError(what.code, detail, { line, column: column + 1 });
-}
-
-function errorAt(text: string, index: number, what: { code: JsonErrorCode; detail: string }): JsonError {
-  const lineStart = index === 0 ? 0 : text.lastIndexOf('\n', index - 1) + 1;
-  let line = 1;
-  for (let at = text.indexOf('\n'); at !== -1 && at < lineStart; at = text.indexOf('\n', at + 1)) line++;
-  return new JsonError(what.code, what.detail, { line, column: utf8Length(text.slice(lineStart, index)) });
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return decodeUtf8(bytes);
-  } catch (error) {
-    if (!(error instanceof Utf8Error)) throw error;
-    const before = decodeUtf8(bytes.subarray(0, error.offset));
-    throw errorAt(before, before.length, { code: 'syntax', detail: 'invalid unicode code point' });
-  }
-}
-
-function wellFormed(text: string): string {
-  if (text.isWellFormed()) return text;
-  const before = text.slice(
-    0,
-    text
-      .toWellFormed()
-      .split('')
-      .findIndex((unit, at) => unit !== text[at]),
-  );
-  throw errorAt(before, before.length, { code: 'syntax', detail: 'invalid unicode code point' });
 }

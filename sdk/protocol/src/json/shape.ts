@@ -30,7 +30,15 @@ export function readAs<T>(shape: Shape<T>, input: Uint8Array | string): T {
 
 /** {@link readAs} whose errors also name the way to the value. */
 export function readWithPaths<T>(shape: Shape<T>, input: Uint8Array | string): T {
-  const reader = new JsonReader(input);
+  return readWhole(shape, new JsonReader(input));
+}
+
+/** Refuses what {@link readWithPaths} refuses, in the same words, and makes nothing of values of any kind. */
+export function checkWithPaths(shape: Shape<unknown>, input: Uint8Array | string): void {
+  readWhole(shape, new JsonReader(input, { discardsValues: true }));
+}
+
+function readWhole<T>(shape: Shape<T>, reader: JsonReader): T {
   const value = shape.read(reader);
   reader.end();
   return value;

@@ -1,17 +1,10 @@
 import { decodeUtf8 } from '../utf8.ts';
+import { BACKSLASH, CLOSE_LIST, CLOSE_OBJECT, COLON, COMMA, OPEN_LIST, OPEN_OBJECT, QUOTE } from './characters.ts';
 import {
-  BACKSLASH,
   characterEnd,
-  CLOSE_LIST,
-  CLOSE_OBJECT,
-  COLON,
-  COMMA,
   escapeLength,
   isCanonicalEscape,
   odd,
-  OPEN_LIST,
-  OPEN_OBJECT,
-  QUOTE,
   skipPlain,
   skipWhitespace,
   unescapeInPlace,
