@@ -29,6 +29,7 @@ export { type InlinePolicy, type InlinePolicyOptions, openInlinePolicy } from '.
 export { onEvaluatorEvent, type EvaluatorEvents } from './events.ts';
 export { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS, type EvaluatorLimits } from './limits.ts';
 export type { PreparedModule } from './modules.ts';
+export { formatInstanceReport } from './instance-report.ts';
 export type { InstanceMode, InstanceReport } from './runtimes/runtime.ts';
 export { formatPolicyId, parsePolicyId, type PolicyId } from './policy-id.ts';
 export { regoBuiltinNames } from './rego-builtins.ts';

@@ -1,4 +1,4 @@
-import type { InstanceReport } from '@portcullis/evaluator';
+import { formatInstanceReport, type InstanceReport } from '@portcullis/evaluator';
 import type { ExecutionMode } from '@portcullis/protocol';
 
 /** One line of the start table: a policy, a group, or a member of a group. */
@@ -34,13 +34,9 @@ function cellsOf(row: PolicyTableRow): readonly string[] {
     row.kind === 'group' ? 'group' : (row.executionMode ?? '–'),
     row.sha256?.slice(0, SHORT_DIGEST) ?? '–',
     row.sizeBytes === undefined ? '–' : formatSize(row.sizeBytes),
-    row.instances === undefined ? '–' : formatInstances(row.instances),
+    row.instances === undefined ? '–' : formatInstanceReport(row.instances),
     row.problem === undefined ? 'yes' : `no: ${row.problem.replaceAll(/\s+/g, ' ')}`,
   ];
-}
-
-function formatInstances(report: InstanceReport): string {
-  return report.kind === 'reset' ? 'reset' : `fresh: ${report.reason.replaceAll(/\s+/g, ' ')}`;
 }
 
 /** `0.4 kB`, `1.6 MB`: decimal units, as registries show them. */

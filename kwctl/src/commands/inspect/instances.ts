@@ -1,4 +1,4 @@
-import { createEvaluator, EvaluationError } from '@portcullis/evaluator';
+import { createEvaluator, EvaluationError, formatInstanceReport } from '@portcullis/evaluator';
 import type { ExecutionMode } from '@portcullis/protocol';
 
 /** How a policy server brings evaluations of this module to their first state, as far as its bytes tell; nothing is run. */
@@ -9,7 +9,7 @@ export async function instancesOf(bytes: Uint8Array, mode: ExecutionMode, cacheD
   await using evaluator = createEvaluator({ workers: 1, hostCalls, cacheDir });
   try {
     const { instances } = await evaluator.prepare(bytes, mode);
-    return instances.kind === 'reset' ? 'reset' : `fresh: ${instances.reason}`;
+    return formatInstanceReport(instances);
   } catch (error) {
     if (!(error instanceof EvaluationError)) throw error;
     return `none, the policy cannot be run: ${error.message}`;

@@ -83,8 +83,9 @@ export function watchThread(thread: Thread, verdicts: Verdicts): void {
   const look = (): void => {
     const occupant = thread.occupant();
     const waiters = thread.attempts().filter(isHeldUp);
-    const moves = occupant === undefined || waiters[0] === undefined || turnOf(thread) !== before;
-    if (moves || verdicts.holdsUp(occupant, waiters[0])) {
+    const [waiter] = waiters;
+    const isStuck = occupant !== undefined && waiter !== undefined && turnOf(thread) === before;
+    if (!isStuck || verdicts.holdsUp(occupant, waiter)) {
       thread.watch = undefined;
       watchThread(thread, verdicts);
     } else if (isFirst) {
@@ -92,7 +93,7 @@ export function watchThread(thread: Thread, verdicts: Verdicts): void {
       thread.watch = setTimeout(look, STUCK_AFTER_MS - SLICE_MS).unref();
     } else {
       thread.watch = undefined;
-      for (const waiter of waiters) verdicts.heldUp(waiter);
+      for (const each of waiters) verdicts.heldUp(each);
     }
   };
   thread.watch = setTimeout(look, SLICE_MS).unref();
