@@ -74,11 +74,11 @@ test('any number of looping clients leave a thread to other policies, from the f
   await using evaluator = start();
   const policy = await guest(evaluator, 'wapc-rust', 'kubewarden-wapc');
   await evaluator.warm(policy);
-  const looping = behaving(policy, 'loop', { policyId: 'looping', timeoutMs: 1500 });
-  const clients = Array.from({ length: 4 }, () => evaluator.validate(looping, POD, { deadlineMs: 60_000 }));
+  const looping = behaving(policy, 'loop', { policyId: 'looping', timeoutMs: 1000 });
+  const clients = Array.from({ length: 3 }, () => evaluator.validate(looping, POD, { deadlineMs: 60_000 }));
   while (evaluator.stats.running < 2) await sleep(1);
   const tookMs: number[] = [];
-  for (const endsAtMs = performance.now() + 2500; performance.now() < endsAtMs;) {
+  for (const endsAtMs = performance.now() + 2000; performance.now() < endsAtMs;) {
     const startedAtMs = performance.now();
     t.match(await evaluator.validate(policy, POD), { allowed: true });
     tookMs.push(performance.now() - startedAtMs);
@@ -86,10 +86,10 @@ test('any number of looping clients leave a thread to other policies, from the f
   }
   tookMs.sort((a, b) => a - b);
   const slowest = tookMs.slice(-3).map((ms) => ms.toFixed(0));
-  t.ok(Math.max(...tookMs) < 1000, `nobody waits for a loop to end: ${slowest.join(', ')} ms`);
+  t.ok(Math.max(...tookMs) < 900, `nobody waits for a loop to end: ${slowest.join(', ')} ms`);
   for (const each of clients) t.match(await each, { status: { message: TIMEOUT } });
   const { timeouts, preempted, threadsReplaced } = evaluator.stats;
-  t.same({ timeouts, threadsReplaced }, { timeouts: 4, threadsReplaced: 0 });
+  t.same({ timeouts, threadsReplaced }, { timeouts: 3, threadsReplaced: 0 });
   t.ok(preempted >= 1, `${preempted} gave way`);
 });
 
@@ -120,7 +120,7 @@ test('an evaluation that gave way starts over, and answers as if nothing had hap
     await sleep(10);
   }
   t.same(new Set(await Promise.all(answers)), new Set(['accepted']));
-  t.ok(events.length >= 1 && events.length <= answers.length, `${events.length} gave way`);
+  t.ok(events.length >= 1 && events.length <= answers.length, `${events.length} gave way, each once at most`);
   t.same(new Set(events.map(({ policyId }) => policyId)), new Set(['slow']));
   t.match(evaluator.stats, { preempted: events.length, timeouts: 0, threadsReplaced: 0, queued: 0, running: 0 });
   stop();

@@ -6,8 +6,13 @@ import { monotonicMs } from './turns.ts';
 /** How long somebody may wait for a thread that does not move on before it is run again elsewhere. */
 const STUCK_AFTER_MS = 250;
 
-/** How long a guest that was told to stop may take to come to its end. */
-export const STOP_WITHIN_MS = 100;
+/**
+ * How long a guest that was told to stop may take to come to its end: this many looks, so long apart. They are counted rather than
+ * the time, because a machine that stands still for a while (a container that used up its share does) stops the guest's thread,
+ * too, and says nothing about the guest.
+ */
+const LOOKS_AT_STOPPING = 10;
+const LOOK_EVERY_MS = 10;
 
 /** What is to be done about an attempt whose time has passed. */
 export interface Verdicts {
@@ -36,11 +41,13 @@ export function armDeadline(attempt: Attempt, verdicts: Verdicts): void {
 
 /** Gives a guest that was told to stop the time to come to its end, counted while it has the thread. */
 export function armLastResort(attempt: Attempt, graceMs: number, overran: () => void): void {
-  const check = (): void => {
-    if (attempt.thread.occupant() === attempt) overran();
-    else setDeadline(attempt, STOP_WITHIN_MS, check);
+  let looks = 0;
+  const look = (): void => {
+    if (attempt.thread.occupant() === attempt) looks++;
+    if (looks >= LOOKS_AT_STOPPING) overran();
+    else setDeadline(attempt, LOOK_EVERY_MS, look);
   };
-  setDeadline(attempt, graceMs, check);
+  setDeadline(attempt, graceMs + LOOK_EVERY_MS, look);
 }
 
 /** What is left of an attempt's time; all of it while it has not started. */

@@ -1,5 +1,5 @@
 import { publish } from '../events.ts';
-import { armLastResort, remainingMs, STOP_WITHIN_MS, type Verdicts } from './deadline.ts';
+import { armLastResort, remainingMs, type Verdicts } from './deadline.ts';
 import { givesWayInMs, ranMs } from './fairness.ts';
 import {
   type Attempt,
@@ -118,15 +118,15 @@ export class Endings {
   #stop(attempt: Attempt, reason: StopReason): boolean {
     if (attempt.stop !== undefined) return false;
     const { thread, seat, evaluationId, flight } = attempt;
-    const graceMs = canBeStopped(flight.work.compiled) ? 0 : Math.max(0, remainingMs(attempt));
+    // A guest that cannot be stopped has the time it was promised: its thread is not to be had for a closed connection.
+    const promisedMs = canBeStopped(flight.work.compiled) ? 0 : Math.max(0, remainingMs(attempt));
     const onThread = !thread.turns.abandon(seat);
     quieten(attempt);
     attempt.stop = { reason, raisedAtMs: this.#options.nowMs(), onThread };
     attempt.waitingSinceMs = undefined;
     if (onThread) thread.turns.stop(seat, evaluationId);
     else thread.post({ kind: 'abandon', evaluationId });
-    // A guest that cannot be stopped has the time it was promised: its thread is not to be had for a closed connection.
-    armLastResort(attempt, (Number.isFinite(graceMs) ? graceMs : 0) + STOP_WITHIN_MS, () =>
+    armLastResort(attempt, Number.isFinite(promisedMs) ? promisedMs : 0, () =>
       this.#endThread(thread, { reason: 'deadline', guilty: attempt }),
     );
     return true;
@@ -177,8 +177,9 @@ export class Endings {
     const innocents = unfinished.filter((each) => isToStartOver(each, guilty));
     const policyId = guilty?.flight.work.policyId;
     publish('thread-replaced', { threadId: thread.id, policyId, reason, runAgain: innocents.length });
-    // Those that ran into their deadline were caught then.
-    if (guilty !== undefined && guilty.stop?.reason !== 'deadline') this.#convict(guilty, reason);
+    // Those that ran into their deadline were caught then; to be slow to make room is no crime.
+    const wasHeard = guilty?.stop?.reason === 'deadline' || guilty?.stop?.reason === 'preempted';
+    if (guilty !== undefined && !wasHeard) this.#convict(guilty, reason);
     if (guilty !== undefined && guilty.stop === undefined) {
       settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
     }

@@ -46,9 +46,9 @@ async function poolWith(options: { concurrency: number }) {
     operation: 'validate',
     input: { kind: 'raw', request: encodeUtf8(JSON.stringify(request)), settings: encodeUtf8('{}') },
     uid: '',
-    timeoutMs: 3000,
+    timeoutMs: 20_000,
     hostCall: async ({ payload }) => {
-      await sleep(150);
+      await sleep(1000);
       return encodeUtf8(decodeUtf8(payload).slice(14, 16));
     },
     ...more,
@@ -162,20 +162,20 @@ test('who waits behind a loop of the same policy is refused at once, if another 
   const { pool, work } = await poolWith({ concurrency: 1 });
   await pool.run(work('a'));
   const loop = (timeoutMs: number): Work => work('l', { policyId: 'looping', timeoutMs });
-  const first = pool.run(loop(400));
-  await sleep(20);
+  const first = pool.run(loop(1000));
+  while (pool.stats.running === 0) await sleep(1);
   const startedAtMs = monotonicMs();
   const late = { code: 'overloaded', message: /has just run into its time limit/ };
-  const refused = Array.from({ length: 5 }, () => t.rejects(pool.run(loop(400), { deadlineMs: 700 }), late));
-  const inTime = pool.run(work('a', { policyId: 'looping', timeoutMs: 400 }), { deadlineMs: 5000 });
-  const other = pool.run(work('a', { timeoutMs: 700 }), { deadlineMs: 800 });
+  const refused = Array.from({ length: 5 }, () => t.rejects(pool.run(loop(1000), { deadlineMs: 1900 }), late));
+  const inTime = pool.run(work('a', { policyId: 'looping', timeoutMs: 1000 }), { deadlineMs: 20_000 });
+  const other = pool.run(work('a', { timeoutMs: 1900 }), { deadlineMs: 2000 });
   await Promise.all(refused);
-  t.ok(monotonicMs() - startedAtMs < 600, 'well before their deadline');
+  t.ok(monotonicMs() - startedAtMs < 1800, 'well before their deadline');
   t.match(await first, { kind: 'timed-out' });
   t.match(await other, { kind: 'validated' }, 'another policy is none of it');
   t.match(await inTime, { kind: 'validated' }, 'nor is who has the time');
   t.match(
-    await pool.run(work('a', { policyId: 'looping' }), { deadlineMs: 300 }),
+    await pool.run(work('a', { policyId: 'looping' }), { deadlineMs: 3000 }),
     { kind: 'validated' },
     'nor a newcomer',
   );
