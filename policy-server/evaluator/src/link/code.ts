@@ -25,6 +25,7 @@ export function writeCode(view: ModuleView, payload: Payload, additions: Additio
     functions: view.functionCount,
     globals: view.globals.length,
     memories: view.memory === undefined ? 0 : 1,
+    parameters: view.mostParameters,
     logicalSize: logicalSize !== undefined,
   });
   const bodies = new BodyWriter(writer, scanner, insertionsFor(additions));

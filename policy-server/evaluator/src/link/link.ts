@@ -16,6 +16,7 @@ import { malformed } from './reader.ts';
 import { rewriteModule } from './rewrite.ts';
 import { SectionId } from './sections.ts';
 import { checkSegments } from './segments.ts';
+import { capTables } from './tables.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 
 export interface LinkOptions {
@@ -48,7 +49,7 @@ export function linkModule(bytes: Uint8Array, options: LinkOptions): LinkedModul
     if (!(error instanceof UnsupportedFeature)) throw error;
     const reason = error.message;
     return {
-      bytes: new Uint8Array(capMemory(bytes, options.maxPages)),
+      bytes: new Uint8Array(capTables(capMemory(bytes, options.maxPages))),
       plan: { unlinked: reason, globals: [], image: { covered: false, reason } },
     };
   }

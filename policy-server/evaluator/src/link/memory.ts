@@ -1,9 +1,7 @@
-import { ModuleError, readSections, type Section } from '@portcullis/protocol';
 import { EvaluationError } from '../errors.ts';
 import { malformed, ModuleReader } from './reader.ts';
+import { replaceSection, SectionId } from './sections.ts';
 import { encodeUnsigned } from './writer.ts';
-
-const MEMORY_SECTION = 5;
 
 /** Flags of a memory type (core spec: limits, threads and memory64 proposals). */
 const HAS_MAXIMUM = 0x01;
@@ -27,27 +25,10 @@ export interface MemoryType {
  * @throws EvaluationError `module-invalid` when the module cannot even start within the cap.
  */
 export function capMemory(bytes: Uint8Array, maxPages: number): Uint8Array {
-  const section = sectionsOf(bytes).find((each) => each.id === MEMORY_SECTION);
-  if (section === undefined) return bytes;
-  const reader = new ModuleReader(bytes, section.payloadStart, section.end);
-  const memory = readMemorySection(reader);
-  if (memory === undefined) return bytes;
-  const capped = encodeMemoryType(capMemoryType(memory, maxPages));
-  const payload = [1, ...capped];
-  const replacement = Uint8Array.from([MEMORY_SECTION, ...encodeUnsigned(payload.length), ...payload]);
-  const out = new Uint8Array(section.start + replacement.length + bytes.length - section.end);
-  out.set(bytes.subarray(0, section.start));
-  out.set(replacement, section.start);
-  out.set(bytes.subarray(section.end), section.start + replacement.length);
-  return out;
-}
-
-function sectionsOf(bytes: Uint8Array): Section[] {
-  try {
-    return readSections(bytes);
-  } catch (error) {
-    throw error instanceof ModuleError ? malformed(error.message, error.offset) : error;
-  }
+  return replaceSection(bytes, SectionId.memory, ({ start, end }) => {
+    const memory = readMemorySection(new ModuleReader(bytes, start, end));
+    return memory && [1, ...encodeMemoryType(capMemoryType(memory, maxPages))];
+  });
 }
 
 /** The one memory of a memory section, `undefined` when it is empty. */

@@ -3,7 +3,8 @@ import { type MemoryType, readMemorySection, readMemoryType } from './memory.ts'
 import { LINK_MODULE } from './plan.ts';
 import { ModuleReader } from './reader.ts';
 import { readModuleSections, type Payload, SectionId, type Sections } from './sections.ts';
-import { functionIndex, readTypeCount, skipConstant } from './types.ts';
+import { readTableLimits, readTables, type TableLimits } from './tables.ts';
+import { functionIndex, NO_TYPES, readTypes, skipConstant } from './types.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 
 /** What an import or an export is of (core spec: external kinds). */
@@ -37,12 +38,16 @@ export interface ModuleView {
   readonly bytes: Uint8Array;
   readonly sections: Sections;
   readonly typeCount: number;
+  /** The most parameters any of its functions may have. */
+  readonly mostParameters: number;
   /** Function imports; the place is the function's index. */
   readonly functionImports: readonly ImportName[];
   /** Imported and own. */
   readonly functionCount: number;
   readonly importCount: number;
   readonly importsTable: boolean;
+  /** Those it defines. */
+  readonly tables: readonly TableLimits[];
   readonly memory: ModuleMemory | undefined;
   readonly globals: readonly ModuleGlobal[];
   readonly exports: readonly ModuleExport[];
@@ -70,20 +75,23 @@ export function viewModule(bytes: Uint8Array): ModuleView {
     const payload = sections.payloads.get(id);
     return payload === undefined ? absent : read(new ModuleReader(bytes, payload.start, payload.end, typeCount));
   };
-  typeCount = open(SectionId.type, 0, readTypeCount);
+  const types = open(SectionId.type, NO_TYPES, readTypes);
+  typeCount = types.count;
   const imports = open(SectionId.import, noImports(), readImports);
   const functionCount = imports.functions.length + open(SectionId.function, 0, readFunctionCount);
-  open(SectionId.table, undefined, (reader) => skipTables(reader, functionCount));
+  const tables = open<TableLimits[]>(SectionId.table, [], (reader) => readTables(reader, functionCount));
   open(SectionId.tag, undefined, skipTags);
   const own = open<ModuleGlobal[]>(SectionId.global, [], (reader) => readGlobals(reader, functionCount));
   return {
     bytes,
     sections,
     typeCount,
+    mostParameters: types.mostParameters,
     functionImports: imports.functions,
     functionCount,
     importCount: imports.count,
     importsTable: imports.hasTable,
+    tables,
     memory: onlyMemory(imports.memories, open(SectionId.memory, undefined, readMemorySection)),
     globals: [...imports.globals, ...own],
     exports: open<ModuleExport[]>(SectionId.export, [], readExports),
@@ -103,18 +111,6 @@ function readFunctionCount(reader: ModuleReader): number {
   const count = reader.count();
   for (let i = 0; i < count; i++) reader.typeIndex();
   return count;
-}
-
-const TABLE_WITH_INITIAL_VALUE = 0x40;
-
-function skipTables(reader: ModuleReader, functionCount: number): undefined {
-  for (let count = reader.count(); count > 0; count--) {
-    const hasValue = reader.bytes[reader.at] === TABLE_WITH_INITIAL_VALUE;
-    if (hasValue) reader.skip(2);
-    reader.valueType();
-    skipTableLimits(reader);
-    if (hasValue) skipConstant(reader, functionCount);
-  }
 }
 
 function skipTags(reader: ModuleReader): undefined {
@@ -155,7 +151,7 @@ function readImport(reader: ModuleReader, imports: Imports, importedAs: ImportNa
     case ExternalKind.table:
       imports.hasTable = true;
       reader.valueType();
-      skipTableLimits(reader);
+      readTableLimits(reader);
       break;
     case ExternalKind.memory:
       imports.memories.push(readMemoryImport(reader, importedAs));
@@ -175,12 +171,6 @@ function readMemoryImport(reader: ModuleReader, importedAs: ImportName): ModuleM
   const start = reader.at;
   const type = readMemoryType(reader);
   return { ...type, imported: { ...importedAs, limits: { start, end: reader.at } } };
-}
-
-function skipTableLimits(reader: ModuleReader): void {
-  const flags = reader.u32();
-  reader.number();
-  if ((flags & 1) !== 0) reader.number();
 }
 
 function readGlobals(reader: ModuleReader, functionCount: number): ModuleGlobal[] {

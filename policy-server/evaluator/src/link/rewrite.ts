@@ -5,6 +5,7 @@ import { ExternalKind, type ModuleView } from './module.ts';
 import { CONTROL_IMPORT, LINK_MODULE, MEMORY_IMPORT } from './plan.ts';
 import { ModuleReader } from './reader.ts';
 import { PREAMBLE, SECTION_ORDER, type Payload, SectionId } from './sections.ts';
+import { cappedTables } from './tables.ts';
 import { encodeSigned, encodeUnsigned, ModuleWriter } from './writer.ts';
 
 export interface RewrittenModule {
@@ -33,7 +34,10 @@ export function rewriteModule(view: ModuleView, additions: Additions): Rewritten
         });
       }
     } else if (id === SectionId.import) writeImports(writer, view, additions);
-    else if (added !== undefined && added.length > 0) writeAppended(writer, { id, payload, view, added });
+    else if (id === SectionId.table && payload !== undefined) {
+      const tables = cappedTables(view.bytes, payload, view.tables);
+      writeSection(writer, id, tables, { start: 0, end: tables.length });
+    } else if (added !== undefined && added.length > 0) writeAppended(writer, { id, payload, view, added });
     else if (payload !== undefined && !isReplaced(id, additions)) writeSection(writer, id, view.bytes, payload);
   }
   if (view.sections.names !== undefined) writeSection(writer, SectionId.custom, view.bytes, view.sections.names);

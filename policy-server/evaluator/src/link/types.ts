@@ -10,9 +10,19 @@ const RECURSION_GROUP = 0x4e;
 /** i8 and i16, as fields. */
 const PACKED_TYPES: readonly number[] = [0x78, 0x77];
 
-/** How many types a type section defines: groups of types that refer to each other count as one entry, but not as one type. */
-export function readTypeCount(reader: ModuleReader): number {
+/** What a type section says that matters here. */
+export interface TypeFacts {
+  /** Groups of types that refer to each other count as one entry, but not as one type. */
+  readonly count: number;
+  /** Of any function type. */
+  readonly mostParameters: number;
+}
+
+export const NO_TYPES: TypeFacts = { count: 0, mostParameters: 0 };
+
+export function readTypes(reader: ModuleReader): TypeFacts {
   let types = 0;
+  let mostParameters = 0;
   for (let entries = reader.count(); entries > 0; entries--) {
     let members = 1;
     if (reader.bytes[reader.at] === RECURSION_GROUP) {
@@ -20,28 +30,30 @@ export function readTypeCount(reader: ModuleReader): number {
       members = reader.count();
     }
     types += members;
-    for (; members > 0; members--) skipSubtype(reader);
+    for (; members > 0; members--) mostParameters = Math.max(mostParameters, skipSubtype(reader));
   }
-  return types;
+  return { count: types, mostParameters };
 }
 
-function skipSubtype(reader: ModuleReader): void {
+/** Returns the number of its parameters. */
+function skipSubtype(reader: ModuleReader): number {
   let form = reader.byte();
   if (form === SUBTYPE || form === FINAL_SUBTYPE) {
     for (let supertypes = reader.count(); supertypes > 0; supertypes--) reader.number();
     form = reader.byte();
   }
   switch (form) {
-    case FUNCTION:
+    case FUNCTION: {
+      const parameters = skipValueTypes(reader);
       skipValueTypes(reader);
-      skipValueTypes(reader);
-      break;
+      return parameters;
+    }
     case STRUCT:
       for (let fields = reader.count(); fields > 0; fields--) skipField(reader);
-      break;
+      return 0;
     case ARRAY:
       skipField(reader);
-      break;
+      return 0;
     default:
       throw new UnsupportedFeature(
         `it defines a type that is not known here (0x${form.toString(16)} at offset ${reader.at - 1})`,
@@ -49,8 +61,10 @@ function skipSubtype(reader: ModuleReader): void {
   }
 }
 
-function skipValueTypes(reader: ModuleReader): void {
-  for (let types = reader.count(); types > 0; types--) reader.valueType();
+function skipValueTypes(reader: ModuleReader): number {
+  const count = reader.count();
+  for (let types = count; types > 0; types--) reader.valueType();
+  return count;
 }
 
 function skipField(reader: ModuleReader): void {

@@ -6,7 +6,10 @@ const encoder = new TextEncoder();
 /** `args_*` and `environ_*`; the environment is always empty. */
 export function argumentFunctions(system: System) {
   const { memory } = system.guest;
-  const encodedWords = (): Uint8Array[] => system.argv.map((word) => encoder.encode(`${word}\0`));
+  const encodedWords = (): Uint8Array[] => {
+    system.hasReadArguments = true;
+    return system.argv.map((word) => encoder.encode(`${word}\0`));
+  };
   return {
     args_sizes_get(countAt: number, sizeAt: number): number {
       const words = encodedWords();

@@ -13,6 +13,8 @@ export interface System {
   readonly stderr: CapturedOutput;
   /** Whether the guest has closed one of its streams in this evaluation. */
   hasClosedStream?: boolean;
+  /** Whether the guest has ever looked at its arguments. */
+  hasReadArguments?: boolean;
 }
 
 /** The two ABIs of preview 1: `wasi_unstable` (snapshot 0) lays some structures out differently. */

@@ -219,6 +219,22 @@ test('a program of whatever toolchain is brought back to its start', async (t) =
   t.same(writing.instances, { kind: 'fresh', reason: 'its code writes to a table' });
 });
 
+test('a start function that reads the arguments is run for every evaluation: the next operation may be another', async (t) => {
+  const prepared = await prepare(
+    await watModule(`(module
+      (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func $begin (drop (call $args (i32.const 0) (i32.const 100)))) (start $begin)
+      (func (export "_start")
+        (i32.store (i32.const 40) (i32.const 112)) (i32.store (i32.const 44) (i32.const 10))
+        (drop (call $write (i32.const 1) (i32.const 40) (i32.const 1) (i32.const 60)))))`),
+  );
+  t.equal(await evaluateOnce(prepared, { operation: 'validate_settings' }), 'validate-s');
+  t.equal(await evaluateOnce(prepared, { operation: 'validate' }), 'validate\0\0');
+  t.same(prepared.instances, { kind: 'fresh', reason: 'its start function reads its arguments' });
+});
+
 test('a program that waits for the host when its evaluation ends is never resumed', async (t) => {
   const host = new FakeHost();
   const answer = Promise.withResolvers<Uint8Array>();

@@ -115,9 +115,9 @@ export class WasiInstance implements ImagedInstance {
     return kind === 'returned' && this.guest.isReusable;
   }
 
-  /** What the start function did that neither memory nor globals hold. */
+  /** What the start function did that neither memory nor globals hold, or that does not hold for every operation. */
   get surprise(): string | undefined {
-    const deed = deedOf(this.#system);
+    const deed = this.#system.hasReadArguments === true ? 'reads its arguments' : deedOf(this.#system);
     return deed === undefined ? undefined : `its start function ${deed}`;
   }
 

@@ -1,0 +1,105 @@
+import { watModule } from '@portcullis/testkit';
+import { test } from 'tap';
+import { callable, linkedInstance, OPTIONS } from './fixtures/linked-instance.ts';
+import { leb, rawSection, section, sized, text } from './fixtures/module-bytes.ts';
+import { linkModule } from './link.ts';
+import { MAX_TABLE_ENTRIES } from './tables.ts';
+
+// Modules made to make the host hang or to take its memory where no limit of an instance counts.
+
+test('tables are bounded, at their start and as they grow', async (t) => {
+  const refused = async (wat: string): Promise<void> => {
+    const bytes = await watModule(`(module ${wat})`);
+    t.throws(() => linkModule(bytes, OPTIONS), {
+      code: 'module-invalid',
+      message: /^the module needs tables of \d+ entries at start, at most 262144 are allowed together$/,
+    });
+  };
+  await refused('(table 10000000 funcref)');
+  await refused('(table 200000 externref) (table 100000 10000000 funcref)');
+
+  const bytes = await watModule(`(module (memory (export "memory") 1)
+    (table $a (export "a") 10 externref) (table $b (export "b") 20 1000 externref)
+    (table $c (export "c") 7 funcref)
+    (func (export "grow a") (param i32) (result i32) (table.grow $a (ref.null extern) (local.get 0)))
+    (func (export "grow b") (param i32) (result i32) (table.grow $b (ref.null extern) (local.get 0))))`);
+  const { exports, plan } = linkedInstance(bytes);
+  t.equal(plan.unlinked, undefined);
+  const share = Math.floor((MAX_TABLE_ENTRIES - 37) / 3);
+  t.same([callable(exports, 'grow a')(share), callable(exports, 'grow a')(1)], [10, -1]);
+  t.same([callable(exports, 'grow b')(980), callable(exports, 'grow b')(1)], [20, -1]);
+  t.equal((exports['c'] as WebAssembly.Table).length, 7, 'what was declared stays');
+});
+
+/** A module that makes an object of the garbage-collected heap, which the link step does not know, and has these tables. */
+function unknownModule(tables: readonly number[][]): Uint8Array<ArrayBuffer> {
+  const growFirst = [0x00, 0xd0, 0x6f, 0x20, 0x00, 0xfc, 0x0f, 0x00, 0x0b];
+  return Uint8Array.from(
+    [
+      [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      section(1, [
+        [0x5f, 0x00],
+        [0x60, 0x01, 0x7f, 0x01, 0x7f],
+        [0x60, 0x00, 0x00],
+      ]),
+      section(3, [[0x01], [0x02]]),
+      section(4, tables),
+      section(7, [[...text('grow'), 0x00, 0x00]]),
+      section(10, [sized(growFirst), sized([0x00, 0xfb, 0x00, 0x00, 0x1a, 0x0b])]),
+    ].flat(),
+  );
+}
+
+test('a module that is not rewritten has bounded tables, too', (t) => {
+  const { plan, exports } = linkedInstance(unknownModule([[0x6f, 0x00, 0x03]]));
+  t.match(plan.unlinked, /not known here/);
+  t.same([callable(exports, 'grow')(MAX_TABLE_ENTRIES - 3), callable(exports, 'grow')(1)], [3, -1]);
+  const refused = (table: readonly number[], message: RegExp): void =>
+    void t.throws(() => linkModule(unknownModule([[...table]]), OPTIONS), { code: 'module-invalid', message });
+  refused([0x70, 0x00, ...leb(10_000_000)], /needs tables of 10000000 entries at start/);
+  refused([0x6f, 0x04, 0x03], /needs a shared or 64-bit table/);
+  // With an i31 in every entry.
+  refused(
+    [0x40, 0x00, 0x6c, 0x00, 0x03, 0x41, 0x00, 0xfb, 0x1c, 0x0b],
+    /the size of the module's tables cannot be bounded/,
+  );
+  t.end();
+});
+
+/** One function with one parameter, this many locals, and this code. */
+function functionOf(locals: number, code: readonly number[]): Uint8Array<ArrayBuffer> {
+  const body = [0x01, ...leb(locals), 0x7f, ...code, 0x0b];
+  return Uint8Array.from(
+    [
+      [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      section(1, [[0x60, 0x01, 0x7f, 0x00]]),
+      section(3, [[0x00]]),
+      section(7, [[...text('f'), 0x00, 0x00]]),
+      rawSection(10, [0x01, ...sized(body)]),
+    ].flat(),
+  );
+}
+
+const repeated = (count: number, code: readonly number[]): number[] => Array.from({ length: count }, () => code).flat();
+
+test('a function that a compiler would take gigabytes for is refused', (t) => {
+  const refused = (locals: number, code: readonly number[]): void =>
+    void t.throws(() => linkModule(functionOf(locals, code), OPTIONS), {
+      code: 'module-invalid',
+      message: /a function has \d+ blocks and \d+ locals, which is too much of both/,
+    });
+  refused(49_000, repeated(1000, [0x03, 0x40, 0x0b]));
+  refused(49_000, [...repeated(500, [0x02, 0x40]), ...repeated(500, [0x0b])]);
+  refused(20_000, repeated(1000, [0x20, 0x00, 0x04, 0x40, 0x0b]));
+  refused(0xffff_ffff, repeated(10, [0x02, 0x40, 0x0b]));
+  refused(49_000, repeated(1000, [0x1f, 0x40, 0x00, 0x0b]));
+  for (const [locals, blocks] of [
+    [49_000, 100],
+    [100, 20_000],
+  ] as const) {
+    const { bytes, plan } = linkModule(functionOf(locals, repeated(blocks, [0x02, 0x40, 0x0b])), OPTIONS);
+    t.equal(plan.unlinked, undefined);
+    t.ok(WebAssembly.validate(bytes));
+  }
+  t.end();
+});
