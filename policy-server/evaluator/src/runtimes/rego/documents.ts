@@ -61,6 +61,12 @@ function withoutKubernetes(settings: Uint8Array, warn: (message: string) => void
   return encodeJson(document);
 }
 
+/** Whether this is the document without members. */
+export function isEmpty(parts: DocumentParts): boolean {
+  const [text] = parts;
+  return parts.length === 1 && text?.length === EMPTY.length && text[0] === EMPTY[0] && text[1] === EMPTY[1];
+}
+
 /** The length of a document's text in bytes. */
 export function lengthOf(parts: DocumentParts): number {
   let length = 0;

@@ -22,6 +22,11 @@ export function abortFailure(message: string, maxPages: number): RegoFailure {
   return new RegoFailure('limit', `out of memory: the policy needs more than ${maxPages} pages of 64 KiB`);
 }
 
+/** `opa_json_parse` did not take it. */
+export function unreadableDocument(): RegoFailure {
+  return new RegoFailure('guest-error', 'the policy cannot read a document it is evaluated over');
+}
+
 /** Makes one kind of failure of all that comes out of an engine. */
 export function regoFailureFrom(thrown: unknown): RegoFailure {
   if (thrown instanceof RegoFailure) return thrown;

@@ -4,9 +4,10 @@ import { InstanceState } from '../guest/image.ts';
 import type { GuestLimits, ThreadContext } from '../runtime.ts';
 import type { RegoExports } from './abi.ts';
 import { EvaluationContext } from './context.ts';
-import { type DocumentParts, lengthOf, type RegoDocuments } from './documents.ts';
-import { RegoFailure } from './errors.ts';
+import { type DocumentParts, isEmpty, lengthOf, type RegoDocuments } from './documents.ts';
+import { RegoFailure, unreadableDocument } from './errors.ts';
 import { RegoImports } from './imports.ts';
+import { loadPolicy } from './loaded-policy.ts';
 import { RegoMemory } from './memory.ts';
 import { RegoNumber, RegoObject } from './value.ts';
 import { parseValue } from './value-text.ts';
@@ -28,8 +29,10 @@ export interface RegoParts {
 export interface StartTables {
   /** Names of the builtins a policy imports, and their numbers. */
   readonly builtins: ReadonlyMap<string, number>;
-  /** Where the value of the data document is, if it has been read. */
-  readonly data: number | undefined;
+  /** Where the value of the data document is that the policy was loaded with. */
+  readonly dataAddress: number;
+  /** Whether this is a document of its own, the same that every evaluation brings; otherwise it is the empty one. */
+  readonly hasData: boolean;
 }
 
 /** One instance of a Rego policy. It serves many evaluations, each from the image, and one at a time. */
@@ -42,7 +45,8 @@ export class RegoInstance implements ImagedInstance {
   readonly #imports: RegoImports;
   readonly #exports: RegoExports;
   readonly #startFunction: string | undefined;
-  #data: number | undefined;
+  #dataAddress = 0;
+  #hasData = false;
 
   /** @throws WebAssembly.LinkError when the memory is not of the size the module wants */
   constructor({ module, plan, thread }: RegoParts, memory: WebAssembly.Memory) {
@@ -62,26 +66,30 @@ export class RegoInstance implements ImagedInstance {
   }
 
   /**
-   * Runs start code, asks the policy for its tables and has it read its data, if given: what an image is taken after.
+   * Runs start code, asks the policy for its builtins and loads it, with its data if given: what an image is taken after.
    *
    * @throws RegoFailure when start code traps or what the module says about itself makes no sense
    */
   start(data?: DocumentParts): StartTables {
     const exports = this.#exports;
     if (this.#startFunction !== undefined) startCode(exports, this.#startFunction)();
-    const builtins = this.#numberedNames(exports.opa_json_dump(exports.builtins()));
-    this.connect({ builtins, data: undefined });
-    const entrypoints = this.#numberedNames(exports.opa_json_dump(exports.entrypoints()));
-    if (![...entrypoints.values()].includes(ENTRYPOINT)) {
+    const builtins = this.#builtinNumbers(exports.opa_json_dump(exports.builtins()));
+    this.#imports.connect(exports, builtins);
+    const { maxHostCallBytes: maxTextBytes } = this.#limits;
+    const { entrypoints, dataAddress } = loadPolicy(exports, this.#memory, { data, maxTextBytes });
+    if (!entrypoints.includes(ENTRYPOINT)) {
       throw new RegoFailure('guest-error', `the policy has no entrypoint with number ${ENTRYPOINT}`);
     }
-    return { builtins, data: data && this.#parse(data) };
+    const tables = { builtins, dataAddress, hasData: data !== undefined };
+    this.connect(tables);
+    return tables;
   }
 
   /** Tells an instance what is known since `start`, its own or that of the instance of whose image it begins. */
-  connect({ builtins, data }: StartTables): void {
+  connect({ builtins, dataAddress, hasData }: StartTables): void {
     this.#imports.connect(this.#exports, builtins);
-    this.#data = data;
+    this.#dataAddress = dataAddress;
+    this.#hasData = hasData;
   }
 
   /**
@@ -104,7 +112,7 @@ export class RegoInstance implements ImagedInstance {
   /** Returns where the text of the result is. */
   #run(data: DocumentParts, input: DocumentParts): number {
     const exports = this.#exports;
-    const dataValue = this.#data ?? this.#parse(data);
+    const dataValue = this.#hasData || isEmpty(data) ? this.#dataAddress : this.#parse(data);
     if (exports.opa_eval === undefined) return this.#runStepwise(exports, dataValue, this.#parse(input));
     // The input is allocated, so that the policy's own allocator finds the room, and the heap goes on behind it.
     const length = lengthOf(input);
@@ -127,7 +135,7 @@ export class RegoInstance implements ImagedInstance {
   #parse(parts: DocumentParts): number {
     const length = lengthOf(parts);
     const value = this.#exports.opa_json_parse(this.#put(parts, length), length);
-    if (value === 0) throw new RegoFailure('guest-error', 'the policy cannot read a document it is evaluated over');
+    if (value === 0) throw unreadableDocument();
     return value;
   }
 
@@ -137,7 +145,7 @@ export class RegoInstance implements ImagedInstance {
     return address;
   }
 
-  #numberedNames(address: number): Map<string, number> {
+  #builtinNumbers(address: number): Map<string, number> {
     const value = parseValue(this.#memory.text(address, this.#limits.maxHostCallBytes));
     const names = new Map<string, number>();
     if (!(value instanceof RegoObject)) throw new RegoFailure('guest-error', 'the policy does not list its builtins');

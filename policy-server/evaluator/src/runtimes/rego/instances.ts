@@ -33,7 +33,7 @@ export function instantiateRego(parts: RegoParts, memoryPages: number | undefine
 export class RegoInstances {
   readonly #instances: ImagedInstances<RegoInstance>;
   /** What start code told, the same for all instances; known once the first one has started. */
-  #tables: StartTables = { builtins: new Map(), data: undefined };
+  #tables: StartTables = { builtins: new Map(), dataAddress: 0, hasData: false };
 
   constructor(parts: RegoParts & { readonly thread: ThreadContext }) {
     const { plan, thread } = parts;

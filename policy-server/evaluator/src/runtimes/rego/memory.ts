@@ -25,13 +25,23 @@ export class RegoMemory {
 
   /** Puts parts one behind the other. */
   write(address: number, parts: readonly Uint8Array[], length: number): void {
-    const bytes = this.#refresh();
-    let at = address >>> 0;
-    if (at + length > bytes.length) throw new RegoFailure('guest-error', 'opa_malloc returned no usable address');
+    let at = this.allocated(address, length);
     for (const part of parts) {
-      bytes.set(part, at);
+      this.#bytes.set(part, at);
       at += part.length;
     }
+  }
+
+  /** An address that `opa_malloc` returned, without a sign, if there is as much behind it. */
+  allocated(address: number, length: number): number {
+    const start = address >>> 0;
+    if (start + length <= this.#refresh().length) return start;
+    throw new RegoFailure('guest-error', 'opa_malloc returned no usable address');
+  }
+
+  /** The address of a NUL-terminated text, without a sign, if the text ends. */
+  terminated(address: number, maxBytes: number): number {
+    return this.#terminated(address, maxBytes).byteOffset;
   }
 
   #terminated(address: number, maxBytes: number): Uint8Array {

@@ -9,6 +9,7 @@ import { regoFailureFrom } from './errors.ts';
 import { RegoEvaluation } from './evaluation.ts';
 import type { RegoParts } from './instance.ts';
 import { instantiateRego, RegoInstances } from './instances.ts';
+import { opaLibrary } from './loaded-policy.ts';
 
 /** Start code and `builtins()` of a real module take a fraction of a millisecond. */
 const PROBE_TIMEOUT_MS = 2_000;
@@ -36,6 +37,8 @@ async function compile(bytes: Uint8Array, options: CompileOptions): Promise<Comp
 
 /** What a module needs is known only to an instance. A hostile one must not hang the thread: the time is limited. */
 function probe(parts: RegoParts): string[] {
+  // Not within the limit: a library whose loading was cut off would stay half loaded.
+  opaLibrary();
   let names: string[] = [];
   const context = createContext({
     probe: () => {
