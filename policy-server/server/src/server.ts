@@ -56,8 +56,9 @@ export async function startServer(config: ServerConfig, parts: ServerParts): Pro
   const { environment, policies } = await loadEnvironment(config, { evaluator, log: parts.log });
   const state = { ready: true };
   const app = createAdmissionApp(config, { ...parts, environment, transport, state });
-  cleanup.defer(() => drain(app, 0));
-  const apiAddress = await listen(app, config.address, config.port);
+  await app.ready();
+  cleanup.defer(() => drain(app.server, 0));
+  const apiAddress = await listen(app.server, config.address, config.port);
   const readiness = createReadinessServer(() => state.ready);
   cleanup.defer(() => drain(readiness, 0));
   const readinessAddress = await listen(readiness, config.address, config.readinessPort);
@@ -67,7 +68,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts): Pro
   const stop = async (delayMs: number): Promise<void> => {
     state.ready = false;
     await sleep(delayMs);
-    await drain(app, config.shutdownGraceMs);
+    await drain(app.server, config.shutdownGraceMs);
     await resources.disposeAsync();
   };
   let closing: Promise<void> | undefined;

@@ -5,7 +5,7 @@ import { test } from 'tap';
 import { memoryLog } from '../telemetry/memory-log.ts';
 import { createAdmissionHandler, type AdmissionHead, type Evaluate } from './admission.ts';
 import { ADMISSION_ROUTES } from './answer.ts';
-import { admissionAddress, clientTimeoutMs, decodePolicyId, isJsonContentType } from './request-target.ts';
+import { clientTimeoutMs, decodePolicyId, isJsonContentType } from './request-target.ts';
 
 const REVIEW =
   '{"request":{"uid":"u-1","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},' +
@@ -60,39 +60,6 @@ test('a raw review is answered without an envelope', async (t) => {
   const answer = await handler.decide(head({ route: 'validate_raw' }), bytes('{"request":[1]}'));
   t.equal(answer.body, '{"response":{"uid":"u-1","allowed":true,"auditAnnotations":null,"warnings":null}}');
   t.equal(input?.kind, 'raw');
-});
-
-test('three paths are served, in origin and absolute form, each with one segment for the id', async (t) => {
-  for (const [target, route, idSegment] of [
-    ['/validate/p', 'validate', 'p'],
-    ['/audit/g%2Fm?timeout=1s', 'audit', 'g%2Fm'],
-    ['http://host:1/validate_raw/%zz?a=/b', 'validate_raw', '%zz'],
-    ['/validate/p#part', 'validate', 'p'],
-    ['/validate/constructor', 'validate', 'constructor'],
-  ] as const) {
-    t.same(admissionAddress(target), { route, idSegment }, target);
-  }
-  for (const target of [
-    '/',
-    '*',
-    '/validate',
-    '/validate/',
-    '/validate/?x',
-    '/validate/p/q',
-    '/validate/p/',
-    '//validate/p',
-  ]) {
-    t.equal(admissionAddress(target), undefined, target);
-  }
-  for (const target of [
-    '/Validate/p',
-    '/validate_rawx/p',
-    '/constructor/p',
-    '/validate?x=/validate/p',
-    'ftp://h/validate/p',
-  ]) {
-    t.equal(admissionAddress(target), undefined, target);
-  }
 });
 
 test('the id is decoded after routing: group%2Fmember addresses a member', async (t) => {

@@ -21,7 +21,7 @@ import {
 import type { BodyFailure } from './body.ts';
 import { ClientPatience, type OnClientGone } from './client-patience.ts';
 import { createRequestLog, type RequestLog } from './request-log.ts';
-import { decodePolicyId, isJsonContentType, type AdmissionAddress } from './request-target.ts';
+import { decodePolicyId, isJsonContentType } from './request-target.ts';
 
 /** Decides one request; the environment of loaded policies has this shape. */
 export type Evaluate = (
@@ -32,7 +32,10 @@ export type Evaluate = (
 ) => Promise<EvaluationOutcome>;
 
 /** A request as it arrived, without its body. */
-export interface AdmissionHead extends AdmissionAddress {
+export interface AdmissionHead {
+  readonly route: AdmissionRoute;
+  /** The path segment after the route, still percent-encoded. */
+  readonly idSegment: string;
   /** Path and query as sent. */
   readonly target: string;
   readonly contentType: string | undefined;

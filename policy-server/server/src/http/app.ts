@@ -1,9 +1,10 @@
 import { STATUS_CODES, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import fastify, { type FastifyInstance } from 'fastify';
 import type { AdmissionHandler, AdmissionHead } from './admission.ts';
-import { emptyAnswer, errorAnswer, type Answer } from './answer.ts';
+import { ADMISSION_ROUTES, emptyAnswer, errorAnswer, type Answer } from './answer.ts';
 import { BodyBudget, BodyError, receiveBody, type BodyLimits, type ReceivedBody } from './body.ts';
-import { admissionAddress } from './request-target.ts';
+import { isAdmissionPath, routablePath } from './request-target.ts';
 import { UnreadBodies } from './unread-body.ts';
 
 export interface AppOptions {
@@ -25,44 +26,93 @@ const NONSENSE_STATUS = new Map([
   ['HPE_HEADER_OVERFLOW', 431],
 ]);
 
-/**
- * The admission API on a server of Node's: targets, bodies and headers; what to answer is the handler's business. There are three
- * paths and one method, and ids are not to be decoded before they are told apart: a router would have to be kept from helping.
- */
-export function createApp(options: AppOptions): Server {
-  const { handler, maxBodyBytes, isDraining, onFault } = options;
-  const budget = new BodyBudget(maxBodyBytes * BODY_BUDGET_FACTOR);
-  const server = options.createServer((request, response) => void serve(request, response));
-  const unread = new UnreadBodies(server);
-  server.on('clientError', refuseNonsense);
+/** Beyond Node's own limit on a request's head: the router imposes none of its own. */
+const MAX_ID_LENGTH = 65_536;
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (isDraining()) response.setHeader('connection', 'close');
-    const answer = await answerTo(request, response).catch((error: unknown) => {
-      onFault(error);
-      return errorAnswer(500, 'Something went wrong');
+/**
+ * The admission API on fastify, which routes requests and looks after connections. From the route on a request is answered on
+ * Node's own objects: bodies, limits and texts are ours, and fastify's way to a handler and back (parsers, hooks, serialisers)
+ * would cost as much as all the rest of a request.
+ */
+export function createApp(options: AppOptions): FastifyInstance {
+  const app = fastify({
+    serverFactory: (listener) => options.createServer(listener),
+    logger: false,
+    rewriteUrl: ({ url = '/' }) => routablePath(url),
+    routerOptions: { maxParamLength: MAX_ID_LENGTH },
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    clientErrorHandler: refuseNonsense,
+  });
+  const exchange = new Exchange(app.server, options);
+  // Before fastify looks at the method and the body: it has rules of its own for some methods.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
+    reply.hijack();
+    return void exchange.answer(request.raw, reply.raw, () => answerToUnrouted(request.originalUrl));
+  });
+  for (const route of ADMISSION_ROUTES) {
+    app.post<{ Params: { id: string } }>(`/${route}/:id`, {
+      onRequest: (request, reply) => {
+        reply.hijack();
+        const { raw, originalUrl: target, params } = request;
+        const head: AdmissionHead = { route, target, idSegment: params.id, contentType: raw.headers['content-type'] };
+        void exchange.answer(raw, reply.raw, () => exchange.decide(raw, reply.raw, head));
+      },
+      // The hook has taken the request before fastify looks at its content type, for which it has words of its own.
+      handler: () => undefined,
     });
-    const settled = unread.settle(request, response);
+  }
+  return app;
+}
+
+function answerToUnrouted(target: string): Answer {
+  return isAdmissionPath(target) ? emptyAnswer(405, { allow: 'POST' }) : emptyAnswer(404);
+}
+
+/** Requests and their answers on the objects of Node's server. */
+class Exchange {
+  readonly #options: AppOptions;
+  readonly #budget: BodyBudget;
+  readonly #unread: UnreadBodies;
+
+  constructor(server: Server, options: AppOptions) {
+    this.#options = options;
+    this.#budget = new BodyBudget(options.maxBodyBytes * BODY_BUDGET_FACTOR);
+    this.#unread = new UnreadBodies(server);
+  }
+
+  /** Sends an answer; a fault of ours becomes one. */
+  async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    make: () => Answer | Promise<Answer>,
+  ): Promise<void> {
+    const { isDraining, onFault } = this.#options;
+    if (isDraining()) response.setHeader('connection', 'close');
+    let answer: Answer;
+    try {
+      answer = await make();
+    } catch (error) {
+      onFault(error);
+      answer = errorAnswer(500, 'Something went wrong');
+    }
+    const settled = this.#unread.settle(request, response);
     if (settled !== undefined) await settled;
     send(response, answer);
   }
 
-  async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<Answer> {
-    const target = request.url ?? '/';
-    const address = admissionAddress(target);
-    if (address === undefined) return emptyAnswer(404);
-    if (request.method !== 'POST') return emptyAnswer(405, { allow: 'POST' });
-    const head: AdmissionHead = { ...address, target, contentType: request.headers['content-type'] };
+  async decide(request: IncomingMessage, response: ServerResponse, head: AdmissionHead): Promise<Answer> {
+    const { handler, maxBodyBytes } = this.#options;
+    if (head.idSegment === '') return emptyAnswer(404);
     const refusal = handler.refuse(head);
     if (refusal !== undefined) return refusal;
-    const invite = (): void => unread.invite(request, response);
-    const received = await receive(request, { maxBytes: maxBodyBytes, budget, invite });
+    const invite = (): void => this.#unread.invite(request, response);
+    const received = await receive(request, { maxBytes: maxBodyBytes, budget: this.#budget, invite });
     if (received instanceof BodyError) return handler.refuseBody(head, received.failure);
     using body = received;
     return await handler.decide(head, body.bytes, (gone) => void response.once('close', ifUnanswered(response, gone)));
   }
-
-  return server;
 }
 
 /** Answers what is no request at all, or one that takes too long to arrive. */

@@ -21,12 +21,15 @@ const ACCEPTED = '"response":{"uid":"u","allowed":true,';
 interface Started extends AsyncDisposable {
   readonly port: number;
   readonly faults: unknown[];
+  /** The policies that were asked. */
+  readonly ids: string[];
 }
 
 async function start({ draining = false, requestTimeout = 10_000 } = {}): Promise<Started> {
   const faults: unknown[] = [];
+  const ids: string[] = [];
   const handler = createAdmissionHandler({
-    evaluate: async (_id, _origin, input) => ({
+    evaluate: async (id, _origin, input) => ({
       response: {
         uid: input.kind === 'kubernetes' ? input.request.uid : '',
         allowed: true,
@@ -36,25 +39,31 @@ async function start({ draining = false, requestTimeout = 10_000 } = {}): Promis
       vanilla: { accepted: true, mutated: false },
       mode: 'protect',
       allowedToMutate: false,
-      initialised: true,
+      initialised: ids.push(id) > 0,
     }),
     log: { write() {}, isEnabled: () => false },
     nowMs: () => 0,
   });
-  const server = createApp({
+  const app = createApp({
     handler,
     maxBodyBytes: MAX_BODY_BYTES,
     createServer: (listener) => createServer({ requestTimeout, connectionsCheckingInterval: 50 }, listener),
     isDraining: () => draining,
     onFault: (error) => void faults.push(error),
   });
+  await app.ready();
+  const { server } = app;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('expected a port');
   return {
     port: address.port,
     faults,
-    [Symbol.asyncDispose]: () => drain(server, 0),
+    ids,
+    async [Symbol.asyncDispose]() {
+      await drain(server, 0);
+      await app.close();
+    },
   };
 }
 
@@ -92,6 +101,33 @@ function exchange(
 }
 
 const sized = (body: string, headers = ''): string => `${HEAD}${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
+
+test('three paths are served, in origin and absolute form, each with one segment for the id', async (t) => {
+  await using server = await start();
+  const statusOf = async (target: string): Promise<string | undefined> => {
+    const request = `POST ${target} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nConnection: close\r\n`;
+    const body = target.includes('validate_raw') ? '{"request":1}' : REVIEW;
+    const { answer } = await exchange(server.port, [`${request}Content-Length: ${body.length}\r\n\r\n${body}`]);
+    return answer.split(' ')[1];
+  };
+  for (const [target, id] of [
+    ['/validate/p', 'p'],
+    ['/audit/g%2Fm?timeout=1s', 'g/m'],
+    ['http://host:1/validate_raw/%zz?a=/b', '%zz'],
+    ['/validate/constructor', 'constructor'],
+  ] as const) {
+    t.equal(await statusOf(target), '200', target);
+    t.equal(server.ids.at(-1), id, target);
+  }
+  const asked = server.ids.length;
+  const elsewhere =
+    '/ * /validate /validate/ /validate/?x /validate/p/q /validate/p/ //validate/p ' +
+    '/Validate/p /validate_rawx/p /constructor/p /validate?x=/validate/p ftp://h/validate/p';
+  for (const target of elsewhere.split(' ')) {
+    t.equal(await statusOf(target), '404', target);
+  }
+  t.equal(server.ids.length, asked);
+});
 
 test('what is no HTTP is refused in HTTP, without a body', async (t) => {
   await using server = await start();

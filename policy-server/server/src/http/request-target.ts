@@ -1,20 +1,19 @@
-import { ADMISSION_ROUTES, type AdmissionRoute } from './answer.ts';
+/** A target in absolute form (RFC 9112 §3.2.2): the scheme and the host, which say nothing here. */
+const ORIGIN = /^https?:\/\/[^/?]*/;
+const ADMISSION_PATH = /^\/(?:validate|audit|validate_raw)\/[^/?#]+(?:[?#]|$)/;
 
-/** Where a request of the admission API goes. */
-export interface AdmissionAddress {
-  readonly route: AdmissionRoute;
-  /** The path segment after the route, still percent-encoded. */
-  readonly idSegment: string;
+/**
+ * A request target as the router is to see it: in origin form, its escapes made plain text. The id is decoded after routing and
+ * not by the router, which would refuse `%zz` and split at an encoded slash.
+ */
+export function routablePath(target: string): string {
+  const path = target.startsWith('/') ? target : target.replace(ORIGIN, '');
+  return path.includes('%') ? path.replaceAll('%', '%25') : path;
 }
 
-/** Also in absolute form (RFC 9112 §3.2.2). */
-const ADMISSION_PATH = /^(?:https?:\/\/[^/?]*)?\/(validate|audit|validate_raw)\/([^/?#]+)(?:[?#]|$)/;
-
-/** The admission API's part of a request target; `undefined` = nothing is served there. */
-export function admissionAddress(target: string): AdmissionAddress | undefined {
-  const [, name, idSegment] = ADMISSION_PATH.exec(target) ?? [];
-  const route = ADMISSION_ROUTES.find((known) => known === name);
-  return route === undefined || idSegment === undefined ? undefined : { route, idSegment };
+/** Whether the admission API serves this target, if asked in the right way. */
+export function isAdmissionPath(target: string): boolean {
+  return ADMISSION_PATH.test(target.replace(ORIGIN, ''));
 }
 
 /** Nearly all ids: nothing to decode. */
