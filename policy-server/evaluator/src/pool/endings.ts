@@ -36,7 +36,7 @@ export type ThreadEndReason = 'deadline' | 'crash';
 interface ThreadEnd {
   readonly reason: ThreadEndReason;
   readonly guilty: Attempt | undefined;
-  readonly error?: Error;
+  readonly error?: Error | undefined;
 }
 
 /**
@@ -165,7 +165,7 @@ export class Endings {
 
   /** Ends a thread because of one guest on it, or finds it ended; everybody else on it starts over. */
   #endThread(thread: Thread, { reason, guilty, error }: ThreadEnd): void {
-    const { counts, hearOut, replaceThread, settle, pump } = this.#options;
+    const { counts, hearOut, replaceThread, pump } = this.#options;
     hearOut(thread);
     // It has come to its end in the last moment.
     if (reason === 'deadline' && guilty !== undefined && thread.find(guilty.evaluationId) === undefined) return pump();
@@ -177,14 +177,17 @@ export class Endings {
     const innocents = unfinished.filter((each) => isToStartOver(each, guilty));
     const policyId = guilty?.flight.work.policyId;
     publish('thread-replaced', { threadId: thread.id, policyId, reason, runAgain: innocents.length });
-    // Those that ran into their deadline were caught then; to be slow to make room is no crime.
-    const wasHeard = guilty?.stop?.reason === 'deadline' || guilty?.stop?.reason === 'preempted';
-    if (guilty !== undefined && !wasHeard) this.#convict(guilty, reason);
-    if (guilty !== undefined && guilty.stop === undefined) {
-      settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
-    }
+    if (guilty !== undefined) this.#judge(guilty, { reason, error });
     for (const { flight } of innocents) this.#startOver(flight);
     pump();
+  }
+
+  /** Deals with the one whose thread had to be ended. */
+  #judge(guilty: Attempt, { reason, error }: Omit<ThreadEnd, 'guilty'>): void {
+    const why = guilty.stop?.reason;
+    // Those that ran into their deadline were caught then; to be slow to make room is no crime.
+    if (why !== 'deadline' && why !== 'preempted') this.#convict(guilty, reason);
+    if (why === undefined) this.#options.settle(guilty, { kind: 'crashed', message: error?.message ?? '' });
   }
 
   #startOver(flight: Flight): void {
