@@ -78,14 +78,20 @@ export class Guest {
   immediate<A extends unknown[], R>(run: (...args: A) => R): (...args: A) => R {
     return (...args) => {
       // A guest that does nothing but call imports may never come to a check of its own.
-      if (this.#isToStop()) throw ABANDONMENT;
+      this.checkStop();
       if (this.#stop !== undefined) throw this.#stop;
       try {
         return run(...args);
       } catch (error) {
+        if (error === ABANDONMENT) throw error;
         throw this.#stopFor(error);
       }
     };
+  }
+
+  /** For imports that take long: throws once the guest is to stop. */
+  checkStop(): void {
+    if (this.#isToStop()) throw ABANDONMENT;
   }
 
   /** An import that may wait: the guest is suspended whenever `run` returns a promise. */

@@ -10,6 +10,8 @@ export function randomFunctions({ guest }: System) {
     random_get(pointer: number, length: number): number {
       const bytes = guest.memory.window(pointer, length);
       for (let offset = 0; offset < bytes.length; offset += MAX_FILL_BYTES) {
+        // All of the largest memory takes two seconds.
+        guest.checkStop();
         guest.host.randomFill(bytes.subarray(offset, offset + MAX_FILL_BYTES));
       }
       return ERRNO.success;

@@ -6,7 +6,9 @@ import {
   checkSdkBehaviour,
   evaluateOnce,
   prepareForTest,
+  prepareOn,
   textOf,
+  testThread,
   type TestEvaluation,
 } from '../guest/test-evaluation.ts';
 import type { GuestLimits, Prepared } from '../runtime.ts';
@@ -233,6 +235,22 @@ test('a start function that reads the arguments is run for every evaluation: the
   t.equal(await evaluateOnce(prepared, { operation: 'validate_settings' }), 'validate-s');
   t.equal(await evaluateOnce(prepared, { operation: 'validate' }), 'validate\0\0');
   t.same(prepared.instances, { kind: 'fresh', reason: 'its start function reads its arguments' });
+});
+
+test('a program that fills all of its memory with random bytes is stopped in the midst', async (t) => {
+  const thread = testThread();
+  const bytes = await watModule(`(module
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (memory (export "memory") 100)
+    (func (export "_start") (try (do (drop (call $random (i32.const 0) (i32.const 6553600)))) (catch_all (loop (br 0))))))`);
+  const host = new FakeHost();
+  let fills = 0;
+  host.randomFill = () => {
+    fills += 1;
+    Atomics.or(new Int32Array(thread.control.buffer), 0, 1);
+  };
+  t.match(await evaluateOnce(await prepareOn(thread, wasiRuntime, 'wasi', bytes), { host }), /^limit: /);
+  t.equal(fills, 1);
 });
 
 test('a program that waits for the host when its evaluation ends is never resumed', async (t) => {
