@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
@@ -26,13 +27,14 @@ export function artefactKey(...dependencies: readonly (string | number)[]): stri
 
 /**
  * A cache in a folder. A file that was cut short, damaged or written for another key is read as absent: its first line holds the
- * format, the key and a checksum. That guards against accidents, not against someone who may write to the folder, which is
- * created for its owner alone, as any folder is from which a program loads code.
+ * format, the key and a checksum. That guards against accidents, not against someone who may write to the folder. It is created
+ * for its owner alone, and a folder that somebody else made or that everybody may write to is not used at all: what lies there
+ * could be another module, or this one without its limits.
  */
 export function artefactCache({ folder, format, maxBytes }: ArtefactCacheOptions): ArtefactCache {
   return {
     async read(key) {
-      const file = await readFileUpTo(join(folder, key), maxBytes);
+      const file = (await isTrusted(folder)) ? await readFileUpTo(join(folder, key), maxBytes) : undefined;
       if (file === undefined) return undefined;
       const headEnd = file.indexOf('\n') + 1;
       const body = file.subarray(headEnd);
@@ -42,6 +44,7 @@ export function artefactCache({ folder, format, maxBytes }: ArtefactCacheOptions
       try {
         const body = bodyOf(parts);
         await mkdir(folder, { recursive: true, mode: 0o700 });
+        if (!(await isTrusted(folder))) return;
         await writeAtomically(join(folder, key), [Buffer.from(head(format, key, checksumOf(body))), ...body]);
       } catch {
         // See `ArtefactCache.write`.
@@ -92,7 +95,9 @@ async function writeAtomically(path: string, chunks: readonly Uint8Array[]): Pro
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
-      await file.writev(chunks);
+      const { bytesWritten } = await file.writev(chunks);
+      // A disk that fills up takes a part, and that is no error.
+      if (bytesWritten < chunks.reduce((size, chunk) => size + chunk.length, 0)) throw new RangeError('disk full');
     } finally {
       await file.close();
     }
@@ -103,10 +108,30 @@ async function writeAtomically(path: string, chunks: readonly Uint8Array[]): Pro
   }
 }
 
+const WRITABLE_FOR_ALL = 0o002;
+const ROOT = 0;
+
+/** Whether what lies in a folder was put there by ourselves, or by root, who may do anything anyway. */
+async function isTrusted(folder: string): Promise<boolean> {
+  const me = process.geteuid?.();
+  // Systems without users.
+  if (me === undefined) return true;
+  try {
+    const { uid, mode } = await stat(folder);
+    return (uid === me || uid === ROOT) && (mode & WRITABLE_FOR_ALL) === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** No link is followed, and nothing but a file is read: a pipe or a device would keep us for ever. */
+const READ_FILES_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 async function readFileUpTo(path: string, maxBytes: number): Promise<Buffer<ArrayBuffer> | undefined> {
   try {
-    if ((await stat(path)).size > maxBytes) return undefined;
-    return await readFile(path);
+    await using file = await open(path, READ_FILES_ONLY);
+    const info = await file.stat();
+    return info.isFile() && info.size <= maxBytes ? await file.readFile() : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,19 @@
 import { createHash } from 'node:crypto';
-import { appendFile, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFile,
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { guestModule, watModule } from '@portcullis/testkit';
 import { test } from 'tap';
@@ -63,6 +77,68 @@ test('a damaged file is not used, and a folder that cannot be written costs noth
   t.same(await readdir(folder), [file], 'no temporary files stay behind');
   t.same(await linkOnce(bytes, { ...options, cacheDir: path }), first, 'a file in place of the folder');
   t.same(await linkOnce(bytes, { ...options, cacheDir: undefined }), first);
+});
+
+test('what others could have put into the cache is not used', async (t) => {
+  const cacheDir = t.testdir({});
+  const options: LinkOnceOptions = { ...OPTIONS, sha256: SHA256, cacheDir };
+  const planted = await linkOnce(await watModule('(module (memory 1) (func (export "planted")))'), options);
+  const folder = join(cacheDir, 'linked');
+  const [file = ''] = await readdir(folder);
+  const path = join(folder, file);
+  const other = await watModule('(module)');
+  const expected = linkModule(other, OPTIONS);
+
+  await chmod(folder, 0o777);
+  t.same(await linkOnce(other, options), expected, 'a folder everybody may write to');
+  t.same(await linkOnce(other, { ...options, sha256: 'b'.repeat(64) }), expected);
+  t.same(await readdir(folder), [file], 'nor is anything written there');
+  await chmod(folder, 0o770);
+  t.same(await linkOnce(other, options), planted, 'a group is chosen by the owner of the folder');
+  if (process.geteuid?.() === 0) {
+    await chown(folder, 12_345, 12_345);
+    t.same(await linkOnce(other, options), expected, "another user's folder");
+    await chown(folder, 0, 0);
+  }
+
+  const elsewhere = join(cacheDir, 'elsewhere');
+  await rename(path, elsewhere);
+  for (const target of [elsewhere, '/dev/zero', path]) {
+    await symlink(target, path);
+    t.same(await linkOnce(other, options), expected, `a link to ${target.slice(0, 9)}`);
+    await rm(path);
+  }
+  await mkdir(path);
+  t.same(await linkOnce(other, options), expected, 'a folder in place of the file');
+  await rm(path, { recursive: true });
+  execFileSync('mkfifo', [path]);
+  t.same(await linkOnce(other, options), expected, 'a pipe nobody writes to');
+  t.same(await linkOnce(await watModule('(module (memory 2))'), options), expected, 'until a file takes its place');
+});
+
+test('two processes that write the same at the same time leave it whole, and a full disk leaves nothing', async (t) => {
+  const cacheDir = t.testdir({});
+  const bytes = await watModule('(module (memory 1) (func (export "f") (loop (br 0))))');
+  const options: LinkOnceOptions = { ...OPTIONS, sha256: SHA256, cacheDir };
+  const results = await Promise.all(Array.from({ length: 16 }, () => linkOnce(bytes, options)));
+  t.equal((await readdir(join(cacheDir, 'linked'))).length, 1);
+  t.same(
+    results,
+    results.map(() => linkModule(bytes, OPTIONS)),
+  );
+  t.same(await linkOnce(await watModule('(module)'), options), results[0]);
+
+  // Files of more than 512 bytes are cut short, as on a disk that fills up.
+  const full = join(cacheDir, 'full');
+  const program = `import { artefactCache } from ${JSON.stringify(new URL('../artefact-cache.ts', import.meta.url).href)};
+    await artefactCache({ folder: ${JSON.stringify(full)}, format: 'f', maxBytes: 9999 }).write('key', [new Uint8Array(5000)]);`;
+  execFileSync('sh', [
+    '-c',
+    'trap "" XFSZ; ulimit -f 1; exec "$0" --input-type=module -e "$1"',
+    process.execPath,
+    program,
+  ]);
+  t.same(await readdir(full), []);
 });
 
 test('large modules are linked on a thread of their own, with the same result', async (t) => {
