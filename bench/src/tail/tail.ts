@@ -45,7 +45,7 @@ async function measureBeside(
 ): Promise<TailRound> {
   const policies = { fast: { module: 'fast' }, ...NEIGHBOUR_POLICIES };
   await using server = await startPortcullis({ modules, policies, workers: options.workers });
-  const before = await steadily(server, options);
+  const before = await steadily(server, options, WARM_UP_MS);
   const neighbour = startLoad({
     host: '127.0.0.1',
     port: server.port,
@@ -56,17 +56,18 @@ async function measureBeside(
     warmUpMs: 0,
     durationMs: LOAD_LIMIT_MS,
   });
-  const beside = await steadily(server, options);
+  // From the first moment on: what a neighbour does before anybody knows it is what hurts most.
+  const beside = await steadily(server, options, 0);
   const { rssMb = Number.NaN } = processUsage(server.pid) ?? {};
   neighbour.stop();
   const { answers, wrong, statuses } = await neighbour.result;
   await sleep(CALM_MS);
-  const after = await steadily(server, options);
+  const after = await steadily(server, options, WARM_UP_MS);
   return { before, beside, after, neighbour: { answers, wrong, statuses }, rssMb };
 }
 
-async function steadily({ port }: Portcullis, { rate, seconds }: TailOptions): Promise<LoadResult> {
+async function steadily({ port }: Portcullis, { rate, seconds }: TailOptions, warmUpMs: number): Promise<LoadResult> {
   const requests = [{ ...(await harmlessPod()), path: '/validate/fast' }];
   const pace = { kind: 'open', perSecond: rate, connections: OPEN_CONNECTIONS } as const;
-  return runLoad({ host: '127.0.0.1', port, requests, pace, warmUpMs: WARM_UP_MS, durationMs: seconds * 1000 });
+  return runLoad({ host: '127.0.0.1', port, requests, pace, warmUpMs, durationMs: seconds * 1000 });
 }
