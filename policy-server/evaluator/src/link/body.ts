@@ -1,7 +1,9 @@
+import { BlockStates, EFFECTS } from './block-states.ts';
 import { Edit, EditList } from './edits.ts';
 import { IMMEDIATES, Immediate, Op } from './opcodes.ts';
 import { scanAtomic, scanBulk, scanSimd } from './prefixed.ts';
 import { malformed, type ModuleReader, SMALLEST_ONE_BYTE_TYPE } from './reader.ts';
+import { type FunctionTypes, skipHandlers, skipLabels, skipValueTypes } from './types.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 
 /** How far the index spaces of a module reach: what the link step appends lies beyond, where no guest may reach. */
@@ -9,13 +11,14 @@ interface IndexSpaces {
   readonly functions: number;
   readonly globals: number;
   readonly memories: number;
-  /** The most parameters any function has. */
-  readonly parameters: number;
 }
 
 export interface ScanOptions extends IndexSpaces {
   /** Whether `memory.size` and `memory.grow` are to be replaced. */
   readonly logicalSize: boolean;
+  readonly types: FunctionTypes;
+  /** The type of each function. */
+  readonly functionTypes: readonly number[];
 }
 
 const NO_VALUE = 0x40;
@@ -33,13 +36,6 @@ const LONG_BODY_BYTES = 32_768;
  */
 const LEAF_BYTES = 48;
 
-/**
- * The engine's compilers note for every block where each local is: 35 bytes and 60 ns for each. A function of 3 kB with 49,000
- * locals and 1,000 loops took 1.8 GB and 3 s, and no deadline stops a compiler. This is 0.3 GB at most; the largest function
- * in 90 MB of Go has a fiftieth of it.
- */
-const MOST_BLOCK_LOCALS = 2 ** 23;
-
 /** Walks function bodies one after the other. */
 export class BodyScanner {
   readonly reader: ModuleReader;
@@ -51,34 +47,36 @@ export class BodyScanner {
   dropsSegments = false;
   #long = false;
   #calls = false;
-  #blocks = 0;
+  readonly #states = new BlockStates();
+  /** What a call of each type leaves on the operand stack, more or less than it takes. */
+  readonly #callEffects: readonly number[];
+  readonly #mostParameters: number;
 
   constructor(reader: ModuleReader, spaces: ScanOptions) {
     this.reader = reader;
     this.#spaces = spaces;
+    const { parameters, results } = spaces.types;
+    this.#callEffects = parameters.map((count, type) => (results[type] ?? 0) - count);
+    this.#mostParameters = parameters.reduce((most, count) => Math.max(most, count), 0);
   }
 
   /** Scans the body at the reader's position, which ends at `end`, and leaves the reader there. Returns where its code starts. */
-  scan(end: number): number {
+  scan(end: number, functionIndex: number): number {
     const { reader, edits } = this;
     edits.length = 0;
     this.#calls = false;
-    this.#blocks = 0;
-    let locals = this.#spaces.parameters;
+    const { types, functionTypes } = this.#spaces;
+    let locals = types.parameters[functionTypes[functionIndex] ?? 0] ?? 0;
     for (let groups = reader.u32(); groups > 0; groups--) {
       locals += reader.u32();
       reader.valueType();
     }
+    this.#states.begin(locals);
     const codeStart = reader.at;
     this.#long = end - codeStart > LONG_BODY_BYTES;
     reader.at = this.#scanCode(codeStart, end);
     if (reader.at !== end) throw malformed('a function ends within an instruction', end);
-    if (locals * this.#blocks > MOST_BLOCK_LOCALS) {
-      throw malformed(
-        `a function has ${this.#blocks} blocks and ${locals} locals, which is too much of both`,
-        codeStart,
-      );
-    }
+    this.#states.check(codeStart);
     return codeStart;
   }
 
@@ -90,11 +88,18 @@ export class BodyScanner {
   /** This loop sees every instruction of every module: no calls, allocations or bounds checks where they can be avoided. */
   #scanCode(start: number, end: number): number {
     const { bytes } = this.reader;
+    const states = this.#states;
     let at = start;
     while (at < end) {
       const opcode = bytes[at] as number;
+      states.height += EFFECTS[opcode] as number;
       switch (IMMEDIATES[opcode] as number) {
         case Immediate.none:
+          at++;
+          break;
+        case Immediate.end:
+          if (opcode === Op.end) states.close();
+          else states.other(opcode === Op.catchAll ? 0 : undefined);
           at++;
           break;
         case Immediate.number:
@@ -151,20 +156,43 @@ export class BodyScanner {
     const { reader } = this;
     const first = reader.bytes[at] as number;
     let next = at + 1;
-    this.#blocks++;
     // No value, or one of a type that has a byte of its own.
     if (first < SMALLEST_ONE_BYTE_TYPE && first !== NO_VALUE) {
       reader.at = at;
-      reader.blockType();
+      this.#openBlock();
       next = reader.at;
-    }
+    } else this.#states.open(0, first === NO_VALUE ? 0 : 1);
     if (opcode === Op.loop) this.edits.add(Edit.check, next);
     return next;
   }
 
+  /** At the type of a block, which may be one of the module's types. */
+  #openBlock(): void {
+    const { reader } = this;
+    const { parameters, results } = this.#spaces.types;
+    const isEmpty = reader.bytes[reader.at] === NO_VALUE;
+    const type = reader.blockType();
+    if (type === undefined) this.#states.open(0, isEmpty ? 0 : 1);
+    else this.#states.open(parameters[type] ?? 0, results[type] ?? 0);
+  }
+
   #function(opcode: number, at: number): number {
+    const { reader } = this;
+    reader.at = at + 1;
+    const index = reader.u32();
+    if (index >= this.#spaces.functions) throw malformed(`it has no function ${index}`, at);
     if (opcode !== Op.referenceFunction) this.#call(at);
-    return this.#index(at + 1, this.#spaces.functions, 'function');
+    if (opcode === Op.call) this.#calledType(this.#spaces.functionTypes[index] ?? 0);
+    return reader.at;
+  }
+
+  #calledType(type: number): void {
+    this.#states.height += this.#callEffects[type] ?? 0;
+  }
+
+  /** The last instruction took so many operands more than it left. */
+  takes(operands: number): void {
+    this.#states.height -= operands;
   }
 
   #call(at: number): void {
@@ -187,14 +215,12 @@ export class BodyScanner {
     switch (opcode) {
       case Op.callIndirect:
       case Op.returnCallIndirect:
-        this.#call(at);
-        reader.typeIndex();
-        reader.number();
-        break;
       case Op.callReference:
       case Op.returnCallReference:
         this.#call(at);
-        reader.typeIndex();
+        this.takes(1);
+        this.#calledType(reader.typeIndex());
+        if (opcode <= Op.returnCallIndirect) reader.number();
         break;
       case Op.tableSet:
         this.writesTables = true;
@@ -234,19 +260,23 @@ export class BodyScanner {
     const { reader } = this;
     switch (opcode) {
       case Op.branchTable:
-        for (let labels = reader.count(); labels >= 0; labels--) reader.number();
+        skipLabels(reader);
         break;
       case Op.selectTyped:
-        for (let types = reader.count(); types > 0; types--) reader.valueType();
+        skipValueTypes(reader);
+        break;
+      case Op.catch:
+        // Which tag's payload it is makes no difference that matters.
+        this.#states.other(this.#mostParameters);
+        reader.number();
+        break;
+      case Op.delegate:
+        this.#states.close();
+        reader.number();
         break;
       case Op.tryTable:
-        this.#blocks++;
-        reader.blockType();
-        for (let handlers = reader.count(); handlers > 0; handlers--) {
-          // catch and catch_ref name a tag and a label, catch_all and catch_all_ref a label.
-          if (reader.byte() < 2) reader.number();
-          reader.number();
-        }
+        this.#openBlock();
+        skipHandlers(reader);
         break;
       case Op.throw:
       case Op.rethrow:

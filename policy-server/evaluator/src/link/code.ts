@@ -25,7 +25,8 @@ export function writeCode(view: ModuleView, payload: Payload, additions: Additio
     functions: view.functionCount,
     globals: view.globals.length,
     memories: view.memory === undefined ? 0 : 1,
-    parameters: view.mostParameters,
+    types: view.types,
+    functionTypes: view.functionTypes,
     logicalSize: logicalSize !== undefined,
   });
   const bodies = new BodyWriter(writer, scanner, insertionsFor(additions));
@@ -35,7 +36,7 @@ export function writeCode(view: ModuleView, payload: Payload, additions: Additio
     const size = reader.u32();
     const start = reader.at;
     if (size > payload.end - start) throw malformed('a function ends after its section', start);
-    const codeStart = scanner.scan(start + size);
+    const codeStart = scanner.scan(start + size, view.functionImports.length + i);
     bodies.write({ start, codeStart, end: start + size });
   }
   if (!reader.done) throw malformed('the code section is too long', reader.at);

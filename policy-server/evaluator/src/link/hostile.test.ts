@@ -74,6 +74,8 @@ function functionOf(locals: number, code: readonly number[]): Uint8Array<ArrayBu
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       section(1, [[0x60, 0x01, 0x7f, 0x00]]),
       section(3, [[0x00]]),
+      section(5, [[0x00, 0x01]]),
+      section(6, [[0x7f, 0x00, 0x41, 0x00, 0x0b]]),
       section(7, [[...text('f'), 0x00, 0x00]]),
       rawSection(10, [0x01, ...sized(body)]),
     ].flat(),
@@ -86,15 +88,35 @@ test('a function that a compiler would take gigabytes for is refused', (t) => {
   const refused = (locals: number, code: readonly number[]): void =>
     void t.throws(() => linkModule(functionOf(locals, code), OPTIONS), {
       code: 'module-invalid',
-      message: /a function has \d+ blocks and \d+ locals, which is too much of both/,
+      message: /a function is too large to compile: for its \d+ blocks \d+ locals and operands would be noted/,
     });
   refused(49_000, repeated(1000, [0x03, 0x40, 0x0b]));
   refused(49_000, [...repeated(500, [0x02, 0x40]), ...repeated(500, [0x0b])]);
   refused(20_000, repeated(1000, [0x20, 0x00, 0x04, 0x40, 0x0b]));
   refused(0xffff_ffff, repeated(10, [0x02, 0x40, 0x0b]));
   refused(49_000, repeated(1000, [0x1f, 0x40, 0x00, 0x0b]));
+  const nested = (level: readonly number[], end: readonly number[]): number[] => [
+    ...repeated(5000, level),
+    ...repeated(5000, end),
+  ];
+  refused(0, nested([0x20, 0x00, 0x03, 0x40], [0x0b, 0x1a]));
+  refused(0, nested([0x41, 0x00, 0x20, 0x00, 0x04, 0x40], [0x0b, 0x1a]));
+  refused(0, [...repeated(5000, [0x20, 0x00, 0x20, 0x00, 0x04, 0x40, 0x0b]), ...repeated(5000, [0x1a])]);
+  refused(0, [...repeated(5000, [0x23, 0x00, 0x02, 0x40, 0x0b]), ...repeated(5000, [0x1a])]);
+  // What is taken from the stack again does not count.
+  for (const balanced of [
+    [0x20, 0x00, 0x1a],
+    [0x20, 0x00, 0x10, 0x00],
+    [0x20, 0x00, 0x04, 0x7f, 0x20, 0x00, 0x05, 0x20, 0x00, 0x0b, 0x21, 0x00],
+    [0x20, 0x00, 0x45, 0x41, 0x00, 0x6a, 0x41, 0x00, 0x41, 0x00, 0x1b, 0x0e, 0x00, 0x00],
+    [0x20, 0x00, 0x20, 0x00, 0x41, 0x00, 0xfc, 0x0b, 0x00],
+    [0xfd, 0x0c, ...new Uint8Array(16), 0x1a],
+  ]) {
+    const code = repeated(4000, [0x02, 0x40, ...balanced, 0x0b]);
+    t.equal(linkModule(functionOf(0, code), OPTIONS).plan.unlinked, undefined);
+  }
   for (const [locals, blocks] of [
-    [49_000, 100],
+    [49_000, 80],
     [100, 20_000],
   ] as const) {
     const { bytes, plan } = linkModule(functionOf(locals, repeated(blocks, [0x02, 0x40, 0x0b])), OPTIONS);

@@ -4,7 +4,7 @@ import { LINK_MODULE } from './plan.ts';
 import { ModuleReader } from './reader.ts';
 import { readModuleSections, type Payload, SectionId, type Sections } from './sections.ts';
 import { readTableLimits, readTables, type TableLimits } from './tables.ts';
-import { functionIndex, NO_TYPES, readTypes, skipConstant } from './types.ts';
+import { functionIndex, type FunctionTypes, NO_TYPES, readTypes, skipConstant } from './types.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 
 /** What an import or an export is of (core spec: external kinds). */
@@ -38,8 +38,9 @@ export interface ModuleView {
   readonly bytes: Uint8Array;
   readonly sections: Sections;
   readonly typeCount: number;
-  /** The most parameters any of its functions may have. */
-  readonly mostParameters: number;
+  readonly types: FunctionTypes;
+  /** The type of each function. */
+  readonly functionTypes: readonly number[];
   /** Function imports; the place is the function's index. */
   readonly functionImports: readonly ImportName[];
   /** Imported and own. */
@@ -56,6 +57,7 @@ export interface ModuleView {
 
 interface Imports {
   readonly functions: ImportName[];
+  readonly functionTypes: number[];
   readonly globals: ModuleGlobal[];
   readonly memories: ModuleMemory[];
   count: number;
@@ -76,9 +78,11 @@ export function viewModule(bytes: Uint8Array): ModuleView {
     return payload === undefined ? absent : read(new ModuleReader(bytes, payload.start, payload.end, typeCount));
   };
   const types = open(SectionId.type, NO_TYPES, readTypes);
-  typeCount = types.count;
+  typeCount = types.parameters.length;
   const imports = open(SectionId.import, noImports(), readImports);
-  const functionCount = imports.functions.length + open(SectionId.function, 0, readFunctionCount);
+  const functionTypes = [...imports.functionTypes];
+  open(SectionId.function, undefined, (reader) => readFunctionTypes(reader, functionTypes));
+  const functionCount = functionTypes.length;
   const tables = open<TableLimits[]>(SectionId.table, [], (reader) => readTables(reader, functionCount));
   open(SectionId.tag, undefined, skipTags);
   const own = open<ModuleGlobal[]>(SectionId.global, [], (reader) => readGlobals(reader, functionCount));
@@ -86,7 +90,8 @@ export function viewModule(bytes: Uint8Array): ModuleView {
     bytes,
     sections,
     typeCount,
-    mostParameters: types.mostParameters,
+    types,
+    functionTypes,
     functionImports: imports.functions,
     functionCount,
     importCount: imports.count,
@@ -107,10 +112,8 @@ function onlyMemory(imported: readonly ModuleMemory[], own: MemoryType | undefin
   return imported[0] ?? own;
 }
 
-function readFunctionCount(reader: ModuleReader): number {
-  const count = reader.count();
-  for (let i = 0; i < count; i++) reader.typeIndex();
-  return count;
+function readFunctionTypes(reader: ModuleReader, types: number[]): undefined {
+  for (let count = reader.count(); count > 0; count--) types.push(reader.typeIndex());
 }
 
 function skipTags(reader: ModuleReader): undefined {
@@ -123,7 +126,7 @@ function skipTag(reader: ModuleReader): void {
 }
 
 function noImports(): Imports {
-  return { functions: [], globals: [], memories: [], count: 0, hasTable: false };
+  return { functions: [], functionTypes: [], globals: [], memories: [], count: 0, hasTable: false };
 }
 
 function readImports(reader: ModuleReader): Imports {
@@ -145,7 +148,7 @@ function readImport(reader: ModuleReader, imports: Imports, importedAs: ImportNa
   const kind = reader.byte();
   switch (kind) {
     case ExternalKind.function:
-      reader.typeIndex();
+      imports.functionTypes.push(reader.typeIndex());
       imports.functions.push(importedAs);
       break;
     case ExternalKind.table:

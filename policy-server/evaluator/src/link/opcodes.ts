@@ -17,11 +17,15 @@ export const Immediate = {
   f64: 7,
   /** Anything that is rare enough to be looked at one by one. */
   special: 8,
+  /** Nothing; the end of a block, or its other part. */
+  end: 9,
 } as const;
 
 /** Opcodes with a meaning for the link step. */
 export const Op = {
   loop: 0x03,
+  else: 0x05,
+  catch: 0x07,
   throw: 0x08,
   rethrow: 0x09,
   throwReference: 0x0a,
@@ -33,6 +37,8 @@ export const Op = {
   returnCallIndirect: 0x13,
   callReference: 0x14,
   returnCallReference: 0x15,
+  delegate: 0x18,
+  catchAll: 0x19,
   selectTyped: 0x1c,
   tryTable: 0x1f,
   globalGet: 0x23,
@@ -57,11 +63,12 @@ function tableOfImmediates(): Uint8Array {
     for (const opcode of opcodes) table[opcode] = immediate;
   };
   const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  // unreachable, nop, else, end, return, catch_all, drop, select; comparisons, arithmetic, conversions;
+  // unreachable, nop, return, drop, select; comparisons, arithmetic, conversions;
   // ref.is_null, ref.eq, ref.as_non_null
-  set(Immediate.none, [0x00, 0x01, 0x05, 0x0b, 0x0f, 0x19, 0x1a, 0x1b, ...range(0x45, 0xc4), 0xd1, 0xd3, 0xd4]);
-  // catch, br, br_if, delegate; local.*, table.get; i32.const, i64.const; br_on_null, br_on_non_null
-  set(Immediate.number, [0x07, 0x0c, 0x0d, 0x18, 0x20, 0x21, 0x22, 0x25, 0x41, 0x42, 0xd5, 0xd6]);
+  set(Immediate.none, [0x00, 0x01, 0x0f, 0x1a, 0x1b, ...range(0x45, 0xc4), 0xd1, 0xd3, 0xd4]);
+  // br, br_if; local.*, table.get; i32.const, i64.const; br_on_null, br_on_non_null
+  set(Immediate.number, [0x0c, 0x0d, 0x20, 0x21, 0x22, 0x25, 0x41, 0x42, 0xd5, 0xd6]);
+  set(Immediate.end, [Op.else, Op.end, Op.catchAll]);
   set(Immediate.memory, range(0x28, 0x3e));
   // block, loop, if, try
   set(Immediate.block, [0x02, Op.loop, 0x04, 0x06]);

@@ -18,6 +18,18 @@ const Bulk = {
   tableFill: 17,
 } as const;
 
+/** How many operands each takes more than it leaves. */
+const BULK_OPERANDS: Readonly<Record<number, number>> = {
+  [Bulk.memoryInit]: 3,
+  [Bulk.memoryCopy]: 3,
+  [Bulk.memoryFill]: 3,
+  [Bulk.tableInit]: 3,
+  [Bulk.tableCopy]: 3,
+  [Bulk.tableGrow]: 1,
+  [Bulk.tableSize]: -1,
+  [Bulk.tableFill]: 3,
+};
+
 /**
  * Bulk instructions run for long without a loop. Those that may run over the whole memory are replaced by functions that do it in
  * strides. The others are bounded by the size of the module and of its tables: they have a check in front of them.
@@ -26,6 +38,7 @@ export function scanBulk(reader: ModuleReader, scanner: BodyScanner): void {
   const at = reader.at - 1;
   const opcode = reader.u32();
   if (opcode <= LAST_SATURATING_CONVERSION) return;
+  scanner.takes(BULK_OPERANDS[opcode] ?? 0);
   switch (opcode) {
     case Bulk.memoryInit:
       reader.number();
@@ -73,9 +86,18 @@ function scanTable(opcode: number, reader: ModuleReader, scanner: BodyScanner): 
 
 const LAST_RELAXED_SIMD = 0x113;
 
+/** How many operands an instruction takes more than it leaves; where that is not told apart, as if it left as many as it takes. */
+function simdOperands(opcode: number): number {
+  if (opcode === 12) return -1;
+  if (opcode === 11) return 2;
+  const isBinary = opcode === 13 || opcode === 14 || (opcode >= 35 && opcode <= 76) || (opcode >= 78 && opcode <= 81);
+  return isBinary ? 1 : 0;
+}
+
 /** Instructions behind the prefix 0xfd. */
 export function scanSimd(reader: ModuleReader, scanner: BodyScanner): void {
   const opcode = reader.u32();
+  scanner.takes(simdOperands(opcode));
   if (opcode <= 11 || opcode === 92 || opcode === 93) scanner.memoryAccess();
   // v128.const and i8x16.shuffle
   else if (opcode === 12 || opcode === 13) reader.skip(16);

@@ -82,11 +82,14 @@ export class ModuleReader {
     return type;
   }
 
-  /** Skips what a reference refers to: one of the module's types, or a negative number of one byte for a kind of them. */
-  heapType(): void {
+  /**
+   * What a reference refers to: one of the module's types, which is returned, or a negative number of one byte for a kind of them.
+   */
+  heapType(): number | undefined {
     const first = this.bytes[this.at] ?? 0;
-    if (first >= 0x40 && first < 0x80) this.at++;
-    else this.typeIndex();
+    if (first < 0x40 || first >= 0x80) return this.typeIndex();
+    this.at++;
+    return undefined;
   }
 
   typeIndex(): number {
@@ -95,11 +98,13 @@ export class ModuleReader {
     return index;
   }
 
-  /** Skips the type of a block: one value at most, or one of the module's types. */
-  blockType(): void {
+  /** The type of a block: no value, one, or one of the module's types, which is returned. */
+  blockType(): number | undefined {
     const first = this.bytes[this.at];
-    if (first === TYPED_REFERENCE || first === NULLABLE_TYPED_REFERENCE) this.at++;
+    if (first !== TYPED_REFERENCE && first !== NULLABLE_TYPED_REFERENCE) return this.heapType();
+    this.at++;
     this.heapType();
+    return undefined;
   }
 
   /** Every entry of a section takes a byte at least: a count beyond that is a lie, and nothing may be allocated for it. */

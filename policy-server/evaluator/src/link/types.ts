@@ -10,61 +10,73 @@ const RECURSION_GROUP = 0x4e;
 /** i8 and i16, as fields. */
 const PACKED_TYPES: readonly number[] = [0x78, 0x77];
 
-/** What a type section says that matters here. */
-export interface TypeFacts {
-  /** Groups of types that refer to each other count as one entry, but not as one type. */
-  readonly count: number;
-  /** Of any function type. */
-  readonly mostParameters: number;
+/** The types of a module; groups of types that refer to each other count as one entry, but not as one type. */
+export interface FunctionTypes {
+  /** How many parameters each has; 0 if it is no function type. */
+  readonly parameters: readonly number[];
+  readonly results: readonly number[];
 }
 
-export const NO_TYPES: TypeFacts = { count: 0, mostParameters: 0 };
+export const NO_TYPES: FunctionTypes = { parameters: [], results: [] };
 
-export function readTypes(reader: ModuleReader): TypeFacts {
-  let types = 0;
-  let mostParameters = 0;
+export function readTypes(reader: ModuleReader): FunctionTypes {
+  const types = { parameters: [], results: [] };
   for (let entries = reader.count(); entries > 0; entries--) {
     let members = 1;
     if (reader.bytes[reader.at] === RECURSION_GROUP) {
       reader.byte();
       members = reader.count();
     }
-    types += members;
-    for (; members > 0; members--) mostParameters = Math.max(mostParameters, skipSubtype(reader));
+    for (; members > 0; members--) readSubtype(reader, types);
   }
-  return { count: types, mostParameters };
+  return types;
 }
 
-/** Returns the number of its parameters. */
-function skipSubtype(reader: ModuleReader): number {
+function readSubtype(reader: ModuleReader, types: { parameters: number[]; results: number[] }): void {
+  let [parameters, results] = [0, 0];
   let form = reader.byte();
   if (form === SUBTYPE || form === FINAL_SUBTYPE) {
     for (let supertypes = reader.count(); supertypes > 0; supertypes--) reader.number();
     form = reader.byte();
   }
   switch (form) {
-    case FUNCTION: {
-      const parameters = skipValueTypes(reader);
-      skipValueTypes(reader);
-      return parameters;
-    }
+    case FUNCTION:
+      parameters = skipValueTypes(reader);
+      results = skipValueTypes(reader);
+      break;
     case STRUCT:
       for (let fields = reader.count(); fields > 0; fields--) skipField(reader);
-      return 0;
+      break;
     case ARRAY:
       skipField(reader);
-      return 0;
+      break;
     default:
       throw new UnsupportedFeature(
         `it defines a type that is not known here (0x${form.toString(16)} at offset ${reader.at - 1})`,
       );
   }
+  types.parameters.push(parameters);
+  types.results.push(results);
 }
 
-function skipValueTypes(reader: ModuleReader): number {
+export function skipValueTypes(reader: ModuleReader): number {
   const count = reader.count();
   for (let types = count; types > 0; types--) reader.valueType();
   return count;
+}
+
+/** The labels of a `br_table`; the one it takes otherwise is not counted. */
+export function skipLabels(reader: ModuleReader): void {
+  for (let labels = reader.count(); labels >= 0; labels--) reader.number();
+}
+
+/** The handlers of a `try_table`. */
+export function skipHandlers(reader: ModuleReader): void {
+  for (let handlers = reader.count(); handlers > 0; handlers--) {
+    // catch and catch_ref name a tag and a label, catch_all and catch_all_ref a label.
+    if (reader.byte() < 2) reader.number();
+    reader.number();
+  }
 }
 
 function skipField(reader: ModuleReader): void {
