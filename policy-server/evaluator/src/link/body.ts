@@ -48,15 +48,15 @@ export class BodyScanner {
   #long = false;
   #calls = false;
   readonly #states = new BlockStates();
-  /** What a call of each type leaves on the operand stack, more or less than it takes. */
-  readonly #callEffects: readonly number[];
+  /** How many operands a call of each type takes more than it leaves. */
+  readonly #callOperands: readonly number[];
   readonly #mostParameters: number;
 
   constructor(reader: ModuleReader, spaces: ScanOptions) {
     this.reader = reader;
     this.#spaces = spaces;
     const { parameters, results } = spaces.types;
-    this.#callEffects = parameters.map((count, type) => (results[type] ?? 0) - count);
+    this.#callOperands = parameters.map((count, type) => count - (results[type] ?? 0));
     this.#mostParameters = parameters.reduce((most, count) => Math.max(most, count), 0);
   }
 
@@ -182,12 +182,8 @@ export class BodyScanner {
     const index = reader.u32();
     if (index >= this.#spaces.functions) throw malformed(`it has no function ${index}`, at);
     if (opcode !== Op.referenceFunction) this.#call(at);
-    if (opcode === Op.call) this.#calledType(this.#spaces.functionTypes[index] ?? 0);
+    if (opcode === Op.call) this.takes(this.#callOperands[this.#spaces.functionTypes[index] ?? 0] ?? 0);
     return reader.at;
-  }
-
-  #calledType(type: number): void {
-    this.#states.height += this.#callEffects[type] ?? 0;
   }
 
   /** The last instruction took so many operands more than it left. */
@@ -218,8 +214,7 @@ export class BodyScanner {
       case Op.callReference:
       case Op.returnCallReference:
         this.#call(at);
-        this.takes(1);
-        this.#calledType(reader.typeIndex());
+        this.takes(1 + (this.#callOperands[reader.typeIndex()] ?? 0));
         if (opcode <= Op.returnCallIndirect) reader.number();
         break;
       case Op.tableSet:

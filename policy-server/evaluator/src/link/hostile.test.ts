@@ -3,6 +3,7 @@ import { test } from 'tap';
 import { callable, linkedInstance, OPTIONS } from './fixtures/linked-instance.ts';
 import { leb, rawSection, section, sized, text } from './fixtures/module-bytes.ts';
 import { linkModule } from './link.ts';
+import { originalPositions } from './positions.ts';
 import { MAX_TABLE_ENTRIES } from './tables.ts';
 
 // Modules made to make the host hang or to take its memory where no limit of an instance counts.
@@ -49,6 +50,17 @@ function unknownModule(tables: readonly number[][]): Uint8Array<ArrayBuffer> {
     ].flat(),
   );
 }
+
+test('what a module says about how it was rewritten is not believed', async (t) => {
+  const mark = [...text('portcullis.positions'), ...leb(1), ...leb(1), ...leb(2000)];
+  const positionsIn = (bytes: Uint8Array): unknown => {
+    const { bytes: linked } = linkModule(Uint8Array.from([...bytes, ...rawSection(0, mark)]), OPTIONS);
+    return originalPositions(new WebAssembly.Module(Uint8Array.from(linked)));
+  };
+  t.equal(positionsIn(unknownModule([])), undefined, 'a module that was not rewritten');
+  const rewritten = await watModule('(module (func (export "f") (loop (br 0))) (func))');
+  t.match(positionsIn(rewritten), { functionCount: 2 });
+});
 
 test('a module that is not rewritten has bounded tables, too', (t) => {
   const { plan, exports } = linkedInstance(unknownModule([[0x6f, 0x00, 0x03]]));

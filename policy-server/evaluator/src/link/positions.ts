@@ -1,3 +1,4 @@
+import { LINK_MODULE } from './plan.ts';
 import { ModuleWriter } from './writer.ts';
 
 /** The custom section that tells where things stood before a module was rewritten. */
@@ -46,16 +47,19 @@ export interface OriginalPositions {
 
 /** `undefined` = the module was not rewritten. Cheap to ask again: the answer is kept as long as the module lives. */
 export function originalPositions(module: WebAssembly.Module): OriginalPositions | undefined {
-  const known = positions.get(module);
-  if (known !== undefined) return known;
-  const [section] = WebAssembly.Module.customSections(module, POSITIONS_SECTION);
-  if (section === undefined) return undefined;
-  const read = readPositions(new Uint8Array(section));
+  if (positions.has(module)) return positions.get(module);
+  const found = isRewritten(module) ? WebAssembly.Module.customSections(module, POSITIONS_SECTION) : [];
+  const read = found[0] && readPositions(new Uint8Array(found[0]));
   positions.set(module, read);
   return read;
 }
 
-const positions = new WeakMap<WebAssembly.Module, OriginalPositions>();
+/** A module that was not rewritten may have a section of this name, too, but nothing it says is ours. */
+function isRewritten(module: WebAssembly.Module): boolean {
+  return WebAssembly.Module.imports(module).some((each) => each.module === LINK_MODULE && each.kind === 'memory');
+}
+
+const positions = new WeakMap<WebAssembly.Module, OriginalPositions | undefined>();
 
 function readPositions(bytes: Uint8Array): OriginalPositions {
   const [functionCount = 0, ...notes] = numbersOf(bytes);
