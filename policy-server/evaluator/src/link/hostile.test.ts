@@ -51,6 +51,26 @@ function unknownModule(tables: readonly number[][]): Uint8Array<ArrayBuffer> {
   );
 }
 
+test('a module has no more of anything than instances can be made of in no time', async (t) => {
+  const exported = (count: number): string =>
+    Array.from({ length: count }, (_, index) => `(export "${index}" (func 0))`).join(' ');
+  const refused = async (bytes: Uint8Array | Promise<Uint8Array>, message: string): Promise<void> => {
+    const module = await bytes;
+    t.throws(() => linkModule(module, OPTIONS), { code: 'module-invalid', message });
+  };
+  await refused(
+    watModule(`(module (func) ${exported(10_001)})`),
+    'the module has 10001 exports, at most 10000 are allowed',
+  );
+  await refused(
+    watModule(`(module ${'(import "e" "f" (func))'.repeat(10_001)})`),
+    'the module has 10001 imports, at most 10000 are allowed',
+  );
+  const tables = Array.from({ length: 101 }, () => [0x6f, 0x00, 0x00]);
+  await refused(unknownModule(tables), 'the module has 101 tables, at most 100 are allowed');
+  t.equal(linkModule(await watModule(`(module (func) ${exported(10_000)})`), OPTIONS).plan.unlinked, undefined);
+});
+
 test('what a module says about how it was rewritten is not believed', async (t) => {
   const mark = [...text('portcullis.positions'), ...leb(1), ...leb(1), ...leb(2000)];
   const positionsIn = (bytes: Uint8Array): unknown => {

@@ -1,6 +1,7 @@
 import { messageOf } from '@portcullis/protocol';
 import { Worker } from 'node:worker_threads';
 import { EvaluationError, type EvaluationErrorCode } from '../errors.ts';
+import { threadEnvironment } from '../thread-environment.ts';
 import type { LinkedModule, LinkOptions } from './link.ts';
 
 /** What the thread is given. */
@@ -46,7 +47,7 @@ async function runThread(request: LinkRequest, timeoutMs: number): Promise<Linke
   const worker = new Worker(new URL('./link-worker.ts', import.meta.url), {
     name: 'link',
     workerData: request,
-    env: {},
+    env: threadEnvironment(),
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
   });
   const { promise, resolve, reject } = Promise.withResolvers<LinkReply>();

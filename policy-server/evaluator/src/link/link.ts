@@ -14,7 +14,7 @@ import {
 import { proveImage } from './proof.ts';
 import { malformed } from './reader.ts';
 import { rewriteModule } from './rewrite.ts';
-import { SectionId } from './sections.ts';
+import { checkEntries, SectionId } from './sections.ts';
 import { checkSegments } from './segments.ts';
 import { capTables } from './tables.ts';
 import { UnsupportedFeature } from './unsupported.ts';
@@ -48,6 +48,7 @@ export function linkModule(bytes: Uint8Array, options: LinkOptions): LinkedModul
   } catch (error) {
     if (!(error instanceof UnsupportedFeature)) throw error;
     const reason = error.message;
+    checkEntries(bytes);
     return {
       bytes: new Uint8Array(capTables(capMemory(bytes, options.maxPages))),
       plan: { unlinked: reason, globals: [], image: { covered: false, reason } },
@@ -57,6 +58,7 @@ export function linkModule(bytes: Uint8Array, options: LinkOptions): LinkedModul
 
 function linkKnown(bytes: Uint8Array, { maxPages, memory }: LinkOptions): LinkedModule {
   const view = viewModule(bytes);
+  checkEntries(bytes);
   const exposed = memory === 'import';
   checkExports(view, exposed);
   checkSegments(view);

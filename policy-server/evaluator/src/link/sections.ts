@@ -1,4 +1,5 @@
 import { ModuleError, readSections, type Section } from '@portcullis/protocol';
+import { EvaluationError } from '../errors.ts';
 import { malformed, ModuleReader } from './reader.ts';
 import { UnsupportedFeature } from './unsupported.ts';
 import { encodeUnsigned } from './writer.ts';
@@ -103,5 +104,26 @@ function sectionsOf(bytes: Uint8Array): Section[] {
     return readSections(bytes);
   } catch (error) {
     throw error instanceof ModuleError ? malformed(error.message, error.offset) : error;
+  }
+}
+
+/**
+ * What every instance makes anew outside of its memory, by section: 200,000 exports took 0.4 s and 66 MB each time. The largest
+ * real modules have some hundred.
+ */
+const MOST_ENTRIES: ReadonlyMap<number, readonly [most: number, what: string]> = new Map([
+  [SectionId.import, [10_000, 'imports']],
+  [SectionId.table, [100, 'tables']],
+  [SectionId.export, [10_000, 'exports']],
+]);
+
+/** @throws EvaluationError `module-invalid` */
+export function checkEntries(bytes: Uint8Array): void {
+  for (const { id, payloadStart, end } of sectionsOf(bytes)) {
+    const [most, what] = MOST_ENTRIES.get(id) ?? [Infinity, ''];
+    const entries = most === Infinity ? 0 : new ModuleReader(bytes, payloadStart, end).u32();
+    if (entries > most) {
+      throw new EvaluationError('module-invalid', `the module has ${entries} ${what}, at most ${most} are allowed`);
+    }
   }
 }
