@@ -1,5 +1,6 @@
 import { messageOf } from '@portcullis/protocol';
 import { Worker } from 'node:worker_threads';
+import { threadEnvironment } from '../../thread-environment.ts';
 import { invalidComponent } from './errors.ts';
 
 /**
@@ -58,7 +59,7 @@ async function runThread(component: Uint8Array, timeoutMs: number): Promise<Tran
   const worker = new Worker(new URL('./transpile-worker.ts', import.meta.url), {
     name: 'transpile',
     workerData: component,
-    env: {},
+    env: threadEnvironment(),
     // What the transpiler prints is not the program's output.
     stdout: true,
     stderr: true,
