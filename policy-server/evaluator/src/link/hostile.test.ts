@@ -51,6 +51,23 @@ function unknownModule(tables: readonly number[][]): Uint8Array<ArrayBuffer> {
   );
 }
 
+test('a function without loops and calls is checked all the same if it is long', (t) => {
+  const checksIn = (stores: number): number => {
+    const module = functionOf(0, repeated(stores, [0x20, 0x00, 0x20, 0x00, 0x3a, 0x00, 0x00]));
+    const { bytes } = linkModule(module, OPTIONS);
+    t.ok(WebAssembly.validate(bytes));
+    const check = Buffer.from([0x41, 0x00, 0xfe, 0x10, 0x42, 0x01, 0x00]);
+    let count = 0;
+    for (let at = bytes.indexOf(0x41); at >= 0; at = bytes.indexOf(0x41, at + 1)) {
+      if (check.equals(bytes.subarray(at, at + check.length))) count++;
+    }
+    return count;
+  };
+  const [short, long] = [checksIn(1), checksIn(100_000)];
+  t.equal(long - short, 1 + Math.floor((100_000 * 7) / 32_768), 'at its start and every 32 KiB');
+  t.end();
+});
+
 test('a module has no more of anything than instances can be made of in no time', async (t) => {
   const exported = (count: number): string =>
     Array.from({ length: count }, (_, index) => `(export "${index}" (func 0))`).join(' ');
