@@ -18,7 +18,7 @@ import type {
   HostCallHandler,
   PolicyRun,
 } from './evaluator.ts';
-import { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS } from './limits.ts';
+import { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS, firstRunLimitMs } from './limits.ts';
 import { moduleKey, Modules, type PreparedModule } from './modules.ts';
 import type { Work, WorkOutcome } from './pool/flight.ts';
 import type { RunOptions } from './pool/flights.ts';
@@ -47,6 +47,8 @@ export class Engine implements Evaluator {
   readonly #hostCalls: HostCallHandler;
   readonly #nowMs: () => number;
   readonly #loadTimeoutMs: number;
+  /** Modules of which something has run to its end. */
+  readonly #hasRun = new WeakSet<PreparedModule>();
 
   constructor(options: EvaluatorOptions) {
     const { workers, cores = availableParallelism(), nowMs = monotonicMs, cacheDir } = options;
@@ -72,8 +74,12 @@ export class Engine implements Evaluator {
     return { preparedModules: this.#modules.count, ...this.#pool.stats };
   }
 
-  prepare(bytes: Uint8Array, mode: ExecutionMode): Promise<PreparedModule> {
-    return this.#modules.prepare(bytes, mode);
+  open(): void {
+    this.#pool.open();
+  }
+
+  prepare(bytes: Uint8Array, mode: ExecutionMode, sha256?: string): Promise<PreparedModule> {
+    return this.#modules.prepare(bytes, mode, sha256);
   }
 
   async validate(policy: PolicyRun, input: EvaluationInput, options?: RunOptions): Promise<AdmissionResponse> {
@@ -98,7 +104,11 @@ export class Engine implements Evaluator {
   async validateSettings(policy: PolicyRun): Promise<SettingsValidationResponse> {
     const input: GuestInput = { kind: 'raw', request: NOTHING, settings: ownedOnce(policy.settings) };
     const work = this.#work(policy, 'validate_settings', input, '');
-    const outcome = await this.#pool.run({ ...work, timeoutMs: policy.timeoutMs ?? this.#loadTimeoutMs });
+    const outcome = await this.#pool.run({
+      ...work,
+      timeoutMs: this.#limitMs(policy.module, policy.timeoutMs ?? this.#loadTimeoutMs),
+    });
+    if (outcome.kind !== 'timed-out') this.#hasRun.add(policy.module);
     if (outcome.kind === 'settings-validated') return outcome.response;
     const isUnlimited = outcome.kind === 'timed-out' && policy.timeoutMs === undefined;
     const why = isUnlimited ? `: ${loadLimitText(this.#loadTimeoutMs)}` : '';
@@ -109,14 +119,14 @@ export class Engine implements Evaluator {
     const { policyId, module, timeoutMs = this.#loadTimeoutMs } = policy;
     const { sha256, mode } = module;
     const startedAtMs = this.#nowMs();
-    const settings = ownedOnce(policy.settings);
-    const limits = { timeoutMs: Math.min(timeoutMs, WARM_UP_TIMEOUT_MS), hostCall: refuseHostCall };
-    const works = [
-      this.#work(policy, 'validate_settings', { kind: 'raw', request: NOTHING, settings }, ''),
-      this.#work(policy, 'validate', { kind: 'kubernetes', request: WARM_UP_REQUEST, settings }, ''),
-    ];
-    const quiet = works.map((work) => ({ ...work, ...limits }));
-    await this.#pool.warm(policyId, quiet);
+    const input: GuestInput = { kind: 'kubernetes', request: WARM_UP_REQUEST, settings: ownedOnce(policy.settings) };
+    const quiet: Work = {
+      ...this.#work(policy, 'validate', input, ''),
+      timeoutMs: this.#limitMs(module, Math.min(timeoutMs, WARM_UP_TIMEOUT_MS), { isFirst: true }),
+      hostCall: refuseHostCall,
+    };
+    // The second one begins where those of requests will, from the image that was made of the first.
+    await this.#pool.warm(moduleKey(module), [quiet, quiet]);
     const instances = (await this.#pool.instances(moduleKey(module))) ?? module.instances;
     publish('warmed', { policyId, sha256, mode, instances, durationMs: this.#nowMs() - startedAtMs });
     return instances;
@@ -145,6 +155,11 @@ export class Engine implements Evaluator {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What a run may take that may usually take `limitMs`. */
+  #limitMs(module: PreparedModule, limitMs: number, { isFirst = !this.#hasRun.has(module) } = {}): number {
+    return isFirst ? firstRunLimitMs(limitMs, module.sizeBytes, this.#loadTimeoutMs) : limitMs;
   }
 
   #work(policy: PolicyRun, operation: GuestOperation, input: GuestInput, uid: string): Work {

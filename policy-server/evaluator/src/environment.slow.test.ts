@@ -232,6 +232,7 @@ function stubOf(evaluator: Evaluator): Evaluator {
     validate: (policy, input, options) => evaluator.validate(policy, input, options),
     evaluate: (policy, input, options) => evaluator.evaluate(policy, input, options),
     validateSettings: (policy) => evaluator.validateSettings(policy),
+    open: () => evaluator.open(),
     warm: (policy) => evaluator.warm(policy),
     protocolVersion: (module) => evaluator.protocolVersion(module),
     stats: evaluator.stats,

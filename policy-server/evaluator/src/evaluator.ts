@@ -81,12 +81,15 @@ export interface EvaluatorStats extends PoolStats {
 }
 
 export interface Evaluator {
+  /** Starts the threads: for those who have something else to do meanwhile. Otherwise the first evaluation starts them. */
+  open(): void;
   /**
-   * Compiles a module once per digest and mode; concurrent calls share one flight.
+   * Compiles a module once per digest and mode; concurrent calls share one flight. Who knows the sha256 of the bytes (lower-case
+   * hex) spares the evaluator the work: it must be right, everything that is kept of the module bears its name.
    *
    * @throws EvaluationError `module-invalid`, `import-unknown`, `missing-builtins`
    */
-  prepare(bytes: Uint8Array, mode: ExecutionMode): Promise<PreparedModule>;
+  prepare(bytes: Uint8Array, mode: ExecutionMode, sha256?: string): Promise<PreparedModule>;
   /**
    * What the policy says about a request, before any policy mode is applied. Whatever goes wrong inside the policy is an answer
    * that refuses the request.
@@ -99,9 +102,9 @@ export interface Evaluator {
   /** What the policy says about its settings; a policy that hangs or traps says `valid: false`. */
   validateSettings(policy: PolicyRun): Promise<SettingsValidationResponse>;
   /**
-   * Makes every thread ready for a policy: the module is prepared there, and has judged its settings and a small Pod once.
-   * What it says is of no interest; it has no host to ask and no log to write to. Threads that take the place of others are
-   * warmed alike before they are given requests. Tells how the policy's evaluations come to their image.
+   * Makes every thread ready for a policy: the module is prepared there and has judged a small Pod, unless another of its policies
+   * has seen to that. What it says is of no interest; it has no host to ask and no log to write to. Threads that take the place
+   * of others are warmed alike before they are given requests. Tells how the policy's evaluations come to their image.
    *
    * @throws EvaluationError `closed`
    */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeUtf8, type ExecutionMode } from '@portcullis/protocol';
 import { guestModule, type GuestName } from '@portcullis/testkit';
 import { test } from 'tap';
+import { obedientPolicy } from './fixtures/obedient-policy.ts';
 import type { Evaluator, PolicyRun } from './index.ts';
 import { ask, listen, obedient, policyOf, start, TIMEOUT } from './test-evaluator.ts';
 import { WARM_UP_REQUEST } from './warm-up-request.ts';
@@ -126,6 +127,33 @@ test('an evaluation that gave way starts over, and answers as if nothing had hap
   stop();
 });
 
+test('the first run of a module has time to be compiled, as much as it is large', async (t) => {
+  await using evaluator = start({
+    hostCalls: async () => {
+      await sleep(400);
+      return encodeUtf8('1');
+    },
+  });
+  const small = await obedientPolicy();
+  const megabytes = 5;
+  // A custom section named "." that takes up space.
+  const padding = new Uint8Array(megabytes * 1e6);
+  padding.set([0, ...lebOf(padding.length - 5), 1, 0x2e]);
+  const large = await evaluator.prepare(Buffer.concat([small, padding]), 'kubewarden-wapc');
+  const asking = { settings: encodeUtf8('{"do":"h"}'), timeoutMs: 100 };
+  const judge = (policy: PolicyRun) => evaluator.validateSettings({ ...policy, ...asking });
+  t.match(await judge(policyOf(await obedient(evaluator))), { valid: false, message: TIMEOUT });
+  t.same(await judge(policyOf(large)), { valid: true });
+  t.match(await judge(policyOf(large)), { valid: false, message: TIMEOUT }, 'the second one has what it was given');
+  const hanging = { ...policyOf(large), settings: encodeUtf8('{"do":"l"}'), timeoutMs: 0 };
+  t.match(await evaluator.validateSettings(hanging), { valid: false, message: TIMEOUT });
+});
+
+/** A size as WebAssembly writes it, in the four bytes that sizes of some megabytes take. */
+function lebOf(size: number): number[] {
+  return [0, 7, 14, 21].map((shift, index) => ((size >>> shift) & 0x7f) | (index < 3 ? 0x80 : 0));
+}
+
 test('a policy is warmed on every thread; nobody hears of it', async (t) => {
   const asked: unknown[] = [];
   await using evaluator = start({
@@ -138,12 +166,12 @@ test('a policy is warmed on every thread; nobody hears of it', async (t) => {
   const starts = listen('started');
   const warmed = listen('warmed');
   const module = await obedient(evaluator);
-  const policy = policyOf(module, { settings: encodeUtf8('{"do":"h"}') });
-  t.same(await evaluator.warm(policy), { kind: 'reset' });
-  t.match(warmed.events, [{ policyId: 'obedient', mode: 'kubewarden-wapc', instances: { kind: 'reset' } }]);
-  t.same([asked.length, logs.events.length, starts.events.length], [0, 0, 0]);
   const hanging = policyOf(module, { policyId: 'hanging', settings: encodeUtf8('{"do":"l"}'), timeoutMs: 100 });
   t.same(await evaluator.warm(hanging), { kind: 'reset' }, 'a policy that hangs does not keep the others');
+  const policy = policyOf(module, { settings: encodeUtf8('{"do":"h"}') });
+  t.same(await evaluator.warm(policy), { kind: 'reset' });
+  t.match(warmed.events, [{ policyId: 'hanging' }, { policyId: 'obedient', mode: 'kubewarden-wapc' }]);
+  t.same([asked.length, logs.events.length, starts.events.length], [0, 0, 0]);
   t.match(evaluator.stats, { threads: 2, timeouts: 0, threadsReplaced: 0, running: 0, queued: 0 });
   for (const each of [logs, starts, warmed]) each.stop();
 });

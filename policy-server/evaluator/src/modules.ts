@@ -41,8 +41,11 @@ export class Modules {
   }
 
   /** @throws EvaluationError `module-invalid`, `import-unknown`, `missing-builtins` */
-  prepare(bytes: Uint8Array, mode: ExecutionMode): Promise<PreparedModule> {
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+  prepare(
+    bytes: Uint8Array,
+    mode: ExecutionMode,
+    sha256 = createHash('sha256').update(bytes).digest('hex'),
+  ): Promise<PreparedModule> {
     const key = moduleKey({ sha256, mode });
     const known = this.#flights.get(key);
     if (known !== undefined) return known;

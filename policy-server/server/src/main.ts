@@ -1,8 +1,11 @@
 import { availableParallelism } from 'node:os';
+import { boundBackgroundCompilation } from '@portcullis/evaluator';
 import { runCommandLine } from './cli.ts';
 
 // Whoever reads our output may stop reading (`--help | head`); that is no reason to say or break anything.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+boundBackgroundCompilation(availableParallelism());
 
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),

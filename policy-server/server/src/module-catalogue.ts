@@ -6,7 +6,7 @@ import { logFor, type Log } from './telemetry/log.ts';
 
 export interface ModuleCatalogueOptions {
   readonly load: (location: ModuleLocation) => Promise<LoadedModule>;
-  readonly prepare: (bytes: Uint8Array, mode: ExecutionMode) => Promise<PreparedModule>;
+  readonly prepare: (bytes: Uint8Array, mode: ExecutionMode, sha256: string) => Promise<PreparedModule>;
   readonly log: Log;
 }
 
@@ -48,7 +48,7 @@ export class ModuleCatalogue {
     const loaded = await this.#options.load(parseModuleLocation(location));
     checkMinimumVersion(loaded.metadata);
     const mode = executionModeOf(loaded.metadata);
-    const prepared = await this.#options.prepare(loaded.bytes, mode);
+    const prepared = await this.#options.prepare(loaded.bytes, mode, loaded.sha256);
     this.#digests.add(`${prepared.sha256} ${prepared.mode}`);
     logFor(this.#options.log, 'policy_server::bootstrap').info('policy module ready', {
       path: loaded.location,

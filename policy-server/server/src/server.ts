@@ -53,6 +53,8 @@ export async function startServer(config: ServerConfig, parts: ServerParts): Pro
   cleanup.use(logEvaluatorEvents(parts.log));
   const evaluator = startEvaluator(config, parts.log);
   cleanup.defer(() => evaluator.close());
+  // Threads and modules take about as long to get ready.
+  if (config.policies.entries.length > 0) evaluator.open();
   const { environment, policies } = await loadEnvironment(config, { evaluator, log: parts.log });
   const state = { ready: true };
   const app = createAdmissionApp(config, { ...parts, environment, transport, state });
@@ -111,7 +113,7 @@ async function loadEnvironment(
   });
   const modules = new ModuleCatalogue({
     load: (location) => loadModule(location, { maxBytes: MAX_MODULE_BYTES }),
-    prepare: (bytes, mode) => evaluator.prepare(bytes, mode),
+    prepare: (bytes, mode, sha256) => evaluator.prepare(bytes, mode, sha256),
     log,
   });
   const register = environment.register.bind(environment);

@@ -121,7 +121,7 @@ async function policyRun(
   try {
     return {
       policyId,
-      module: await options.evaluator.prepare(loaded.bytes, mode),
+      module: await options.evaluator.prepare(loaded.bytes, mode, loaded.sha256),
       settings: encodeJson(planned.settings),
       timeoutMs: planned.timeoutMs ?? options.timeoutMs,
       allowList: options.allowList,

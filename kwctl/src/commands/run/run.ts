@@ -1,6 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { formatModuleLocation, KUBEWARDEN_VERSION, unmetMinimumVersion, type LoadedModule } from '@portcullis/artifact';
-import { createEvaluator } from '@portcullis/evaluator';
+import { boundBackgroundCompilation, createEvaluator } from '@portcullis/evaluator';
 import {
   CapabilityPatternError,
   parseCapabilityPatterns,
@@ -43,6 +44,9 @@ export async function run(given: CommandArguments, { environment, log }: Command
     hostCalls: host.hostCalls,
     ...(cacheDir !== undefined && { cacheDir }),
   });
+  boundBackgroundCompilation(availableParallelism());
+  // Threads start while modules are linked and compiled.
+  evaluator.open();
   for (const plan of plans) {
     host.begin();
     const response = await evaluatePlan(plan, { ...options, evaluator, modules, request, allowList, log });

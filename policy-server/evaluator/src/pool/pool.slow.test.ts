@@ -117,6 +117,30 @@ test('a thread that takes the place of another is warmed before it is given requ
   await pool.close();
 });
 
+test('who is to be warmed on a thread that comes to its end waits for it no longer', async (t) => {
+  const { pool, work, deadlyWork } = await poolWith({ concurrency: 2 });
+  await pool.warm('deadly', [deadlyWork, work('a'), work('a')]);
+  t.equal(pool.stats.threadsReplaced, 2);
+  t.match(await pool.run(work('a')), { kind: 'validated' });
+  await pool.close();
+});
+
+test('a module is warmed once, by the first of its policies that is answered', async (t) => {
+  const { pool, work } = await poolWith({ concurrency: 2 });
+  let asked = 0;
+  const counting = work('h:10', { hostCall: async () => encodeUtf8(String(asked++ + 10)) });
+  await pool.warm('obedient', [work('l', { timeoutMs: 20 }), counting]);
+  t.equal(asked, 2, 'on each thread');
+  await Promise.all([pool.warm('obedient', [counting]), pool.warm('obedient', [counting])]);
+  t.ok(asked >= 4, 'again: the first one was not answered');
+  const before = asked;
+  await pool.warm('obedient', [counting]);
+  t.equal(asked, before);
+  await pool.warm('another', [counting]);
+  t.equal(asked, before + 2);
+  await pool.close();
+});
+
 test('a module that a thread cannot make ready is refused, every time', async (t) => {
   const { pool, work } = await poolWith({ concurrency: 1 });
   const broken: CompiledPolicy = {

@@ -102,12 +102,20 @@ export class EvaluationPool {
     return answer;
   }
 
-  /** Runs some work on every thread, and on every thread that takes the place of another before others may have it. */
-  async warm(policyId: string, works: readonly Work[]): Promise<void> {
+  /** Starts the threads, which is otherwise done by the first that needs one. */
+  open(): void {
     if (this.#closed) throw closedError();
     this.#threads ??= this.#startThreads();
-    await this.#threads.complete;
-    await this.#warmUp.everywhere(policyId, works, this.#allThreads());
+  }
+
+  /**
+   * Runs some work on every thread, and on every thread that takes the place of another before others may have it; once for a
+   * module, if it is answered.
+   */
+  async warm(moduleKey: string, works: readonly Work[]): Promise<void> {
+    this.open();
+    await this.#threads?.complete;
+    await this.#warmUp.everywhere(moduleKey, works, this.#allThreads());
   }
 
   /** How a module's evaluations come to their image, as far as the threads know. */

@@ -11,21 +11,30 @@ export interface WarmUpOptions {
 const REPLACEMENT_BUDGET_MS = 1000;
 
 /**
- * Runs each policy on each thread before anybody waits for it. The engine compiles functions when they are called for the first
- * time, and tables, images and caches are made then: off the request path that costs nobody anything.
+ * Runs each module on each thread before anybody waits for it. The engine compiles functions when they are called for the first
+ * time, and tables, images and caches are made then: off the request path that costs nobody anything. All of that belongs to the
+ * module, so one of its policies does it for all.
  */
 export class WarmUp {
   readonly #options: WarmUpOptions;
   readonly #works = new Map<string, readonly Work[]>();
+  /** By module; `true` = everything was answered everywhere. */
+  readonly #flights = new Map<string, Promise<boolean>>();
 
   constructor(options: WarmUpOptions) {
     this.#options = options;
   }
 
-  /** On all of these threads at the same time; what comes of the work is of no interest. */
-  async everywhere(policyId: string, works: readonly Work[], threads: readonly Thread[]): Promise<void> {
-    this.#works.set(policyId, works);
-    await Promise.all(threads.map((thread) => this.#runAll(works, thread, Infinity)));
+  /**
+   * On all of these threads at the same time, unless another policy has done so for the module; what is answered is of no interest.
+   */
+  async everywhere(moduleKey: string, works: readonly Work[], threads: readonly Thread[]): Promise<void> {
+    if ((await this.#flights.get(moduleKey)) === true) return;
+    this.#works.set(moduleKey, works);
+    const flight = Promise.all(threads.map((thread) => this.#runAll(works, thread, Infinity)));
+    const isWarm = flight.then((answered) => answered.every(Boolean));
+    this.#flights.set(moduleKey, isWarm);
+    await isWarm;
   }
 
   /** Everything that was ever warmed, on a new thread, within bounds. */
@@ -34,10 +43,15 @@ export class WarmUp {
     for (const works of this.#works.values()) await this.#runAll(works, thread, endsAtMs);
   }
 
-  async #runAll(works: readonly Work[], thread: Thread, endsAtMs: number): Promise<void> {
+  /** Whether everything was answered. */
+  async #runAll(works: readonly Work[], thread: Thread, endsAtMs: number): Promise<boolean> {
+    let isAnswered = true;
     for (const work of works) {
-      if (this.#options.nowMs() >= endsAtMs) return;
-      await this.#options.run(work, thread).catch(() => undefined);
+      // What waits for a thread that has come to its end waits for ever.
+      if (thread.isDead || this.#options.nowMs() >= endsAtMs) return false;
+      const outcome = await this.#options.run(work, thread).catch(() => undefined);
+      isAnswered &&= outcome?.kind === 'validated' || outcome?.kind === 'settings-validated';
     }
+    return isAnswered;
   }
 }

@@ -10,6 +10,12 @@ import { RecordingHost } from './replay.ts';
 const AT_FIRST_READ = 'at its first read of standard input';
 const AT_START = 'at its start';
 
+/**
+ * Settings are judged once for each policy, and an image for that costs as much as running the program twice: it is made once a
+ * module turns out to have many policies.
+ */
+const SETTINGS_BEFORE_IMAGE = 3;
+
 /** What can be said of a program before it has run: where its image will be taken. */
 export function promisedInstances({ checkpoint }: LinkPlan, report: InstanceReport): InstanceReport {
   if (report.kind === 'fresh') return report;
@@ -25,6 +31,7 @@ export class WasiPolicy implements Prepared {
   readonly #nowMs: () => number;
   readonly #fromStart: ImagedInstances<WasiInstance>;
   readonly #firstReads: ReadonlyMap<GuestOperation, FirstReadImage>;
+  #settingsJudged = 0;
 
   constructor(module: WasiModule) {
     const { plan, thread } = module;
@@ -58,9 +65,15 @@ export class WasiPolicy implements Prepared {
       const lease = await firstRead.take(host);
       if (lease !== undefined) return new WasiEvaluation({ operation, host }, lease, goingOn(firstRead));
     }
-    return firstRead?.isUnproven === true
+    return firstRead?.isUnproven === true && this.#isWorthAnImage(operation)
       ? this.#beginObserved(firstRead, operation, host)
       : this.#beginFromStart(operation, host);
+  }
+
+  #isWorthAnImage(operation: GuestOperation): boolean {
+    if (operation !== 'validate_settings') return true;
+    this.#settingsJudged += 1;
+    return this.#settingsJudged > SETTINGS_BEFORE_IMAGE;
   }
 
   async #beginFromStart(operation: GuestOperation, host: GuestHost): Promise<Evaluation> {
