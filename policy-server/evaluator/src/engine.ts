@@ -126,8 +126,7 @@ export class Engine implements Evaluator {
       hostCall: refuseHostCall,
     };
     // The second one begins where those of requests will, from the image that was made of the first.
-    await this.#pool.warm(moduleKey(module), [quiet, quiet]);
-    const instances = (await this.#pool.instances(moduleKey(module))) ?? module.instances;
+    const instances = (await this.#pool.warm(moduleKey(module), [quiet, quiet])) ?? module.instances;
     publish('warmed', { policyId, sha256, mode, instances, durationMs: this.#nowMs() - startedAtMs });
     return instances;
   }

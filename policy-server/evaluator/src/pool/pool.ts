@@ -108,18 +108,11 @@ export class EvaluationPool {
     this.#threads ??= this.#startThreads();
   }
 
-  /**
-   * Runs some work on every thread, and on every thread that takes the place of another before others may have it; once for a
-   * module, if it is answered.
-   */
-  async warm(moduleKey: string, works: readonly Work[]): Promise<void> {
+  /** See `WarmUp`; tells how the module's evaluations come to their image, as far as the threads know. */
+  async warm(moduleKey: string, works: readonly Work[]): Promise<InstanceReport | undefined> {
     this.open();
     await this.#threads?.complete;
     await this.#warmUp.everywhere(moduleKey, works, this.#allThreads());
-  }
-
-  /** How a module's evaluations come to their image, as far as the threads know. */
-  async instances(moduleKey: string): Promise<InstanceReport | undefined> {
     return this.#threads?.instances(moduleKey);
   }
 
@@ -173,7 +166,7 @@ export class EvaluationPool {
 
   #pump(): void {
     if (this.#queue.size === 0 || this.#closed) return;
-    this.#threads ??= this.#startThreads();
+    this.open();
     this.#dispatcher.dispatch();
   }
 
