@@ -83,25 +83,21 @@ async function serve(entry: PoliciesEntry, options: BootstrapOptions): Promise<S
   const sources = entry.kind === 'policy' ? [entry.source] : [...entry.members.values()];
   const runs = await Promise.all(sources.map((source) => prepareRun(source, options)));
   const unprepared = runs.filter((run) => 'problem' in run).map(({ problem }) => problem);
-  // Whoever calls a group is told about the group: a broken member makes all of it unservable.
-  const failure =
-    unprepared.length > 0
-      ? { id: entry.id, message: unprepared.join('; '), report: unprepared.join('; ') }
-      : await register(
-          entry,
-          runs.filter((run) => 'module' in run),
-          options,
-        );
-  const reports = failure === undefined ? await warm(runs, options) : [];
-  return { rows: rowsOf(entry, { runs, failure, reports }), failure };
+  if (unprepared.length > 0) {
+    // Whoever calls a group is told about the group: a broken member makes all of it unservable.
+    const problems = unprepared.join('; ');
+    const failure = { id: entry.id, message: problems, report: problems };
+    return { rows: rowsOf(entry, { runs, failure, reports: [] }), failure };
+  }
+  const ready = runs.filter((run) => 'module' in run);
+  // Settings are judged on one thread: the others need not wait for that.
+  const [failure, reports] = await Promise.all([register(entry, ready, options), warm(ready, options)]);
+  return { rows: rowsOf(entry, { runs, failure, reports: failure === undefined ? reports : [] }), failure };
 }
 
 /** Before the server is ready: the first request to a policy should find it as fast as the hundredth. */
-function warm(
-  runs: readonly (PolicyRun | Unprepared)[],
-  options: BootstrapOptions,
-): Promise<readonly (InstanceReport | undefined)[]> {
-  return Promise.all(runs.map(async (run) => ('module' in run ? options.warm(run) : undefined)));
+function warm(runs: readonly PolicyRun[], options: BootstrapOptions): Promise<readonly InstanceReport[]> {
+  return Promise.all(runs.map((run) => options.warm(run)));
 }
 
 /** A module that could not be had; the text names the policy. */
@@ -163,7 +159,7 @@ interface EntryState {
   readonly runs: readonly (PolicyRun | Unprepared)[];
   readonly failure: Failure | undefined;
   /** Of policies in service. */
-  readonly reports: readonly (InstanceReport | undefined)[];
+  readonly reports: readonly InstanceReport[];
 }
 
 function rowsOf(entry: PoliciesEntry, { runs, failure, reports }: EntryState): readonly PolicyTableRow[] {

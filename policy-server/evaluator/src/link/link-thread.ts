@@ -46,13 +46,15 @@ export function linkOnThread(
 async function runThread(request: LinkRequest, timeoutMs: number): Promise<LinkedModule> {
   const worker = new Worker(new URL('./link-worker.ts', import.meta.url), {
     name: 'link',
-    workerData: request,
     env: threadEnvironment(),
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
   });
   const { promise, resolve, reject } = Promise.withResolvers<LinkReply>();
   const deadline = setTimeout(() => reject(failed(`it took longer than ${timeoutMs} ms`)), timeoutMs);
   worker.once('message', resolve);
+  // Copied once, by us and while the thread starts; left to the engine, the bytes of a large module would be copied twice.
+  const bytes = new Uint8Array(request.bytes);
+  worker.postMessage({ ...request, bytes } satisfies LinkRequest, [bytes.buffer]);
   worker.once('error', (error) => reject(failed(messageOf(error))));
   worker.once('exit', () => reject(failed('its thread ended without an answer')));
   try {

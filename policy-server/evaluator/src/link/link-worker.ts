@@ -1,5 +1,5 @@
 // Entry of the thread that rewrites one large module and ends. See link-thread.ts.
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { EvaluationError } from '../errors.ts';
 import { linkModule } from './link.ts';
 import type { LinkReply, LinkRequest } from './link-thread.ts';
@@ -13,6 +13,8 @@ function answer({ bytes, options }: LinkRequest): LinkReply {
   }
 }
 
-const reply = answer(workerData as LinkRequest);
-// Given away rather than copied.
-parentPort?.postMessage(reply, 'linked' in reply ? [reply.linked.bytes.buffer] : []);
+parentPort?.once('message', (request: LinkRequest) => {
+  const reply = answer(request);
+  // Given away rather than copied.
+  parentPort?.postMessage(reply, 'linked' in reply ? [reply.linked.bytes.buffer] : []);
+});

@@ -7,7 +7,7 @@ import { type RecordingHost, ReplayingHost } from './replay.ts';
 import { type EndedRun, sameEnd } from './same-end.ts';
 
 /** A run that took longer, waits for the host included, is not repeated: its evaluation has a deadline. */
-const MAX_REPEATED_MS = 250;
+const MAX_REPEATED_MS = 500;
 /** Runs that cannot be repeated, before it is given up that one can. */
 const UNREPEATABLE_RUNS = 8;
 /** Least part of its time that a run must save. */
@@ -146,16 +146,17 @@ export class FirstReadImage {
 
   /** Whether coming to the image is worth it, next to all else that a run takes. */
   async #gains(restMs: number): Promise<boolean> {
-    let toImageMs = Infinity;
-    for (let sample = 0; sample < SAMPLES; sample += 1) {
+    for (let sample = 1; ; sample += 1) {
       const startedAtMs = this.#nowMs();
       const lease = await this.take(new ReplayingHost([]));
       if (lease === undefined) return false;
-      toImageMs = Math.min(toImageMs, this.#nowMs() - startedAtMs);
-      if (sample < SAMPLES - 1) this.#instances.giveBack(lease, true);
-      else this.giveBack(lease, true);
+      const toImageMs = this.#nowMs() - startedAtMs;
+      const gains = toImageMs + restMs <= (1 - LEAST_GAIN) * (this.#toReadMs + restMs);
+      const isLast = gains || sample === SAMPLES;
+      if (isLast) this.giveBack(lease, true);
+      else this.#instances.giveBack(lease, true);
+      if (isLast) return gains;
     }
-    return toImageMs + restMs <= (1 - LEAST_GAIN) * (this.#toReadMs + restMs);
   }
 
   async #make(host: GuestHost): Promise<Lease<WasiInstance> | undefined> {

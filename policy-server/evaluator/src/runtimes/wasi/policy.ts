@@ -65,7 +65,8 @@ export class WasiPolicy implements Prepared {
       const lease = await firstRead.take(host);
       if (lease !== undefined) return new WasiEvaluation({ operation, host }, lease, goingOn(firstRead));
     }
-    return firstRead?.isUnproven === true && this.#isWorthAnImage(operation)
+    if (firstRead?.isUnproven === true && !this.#isWorthAnImage(operation)) return this.#beginOnce(operation, host);
+    return firstRead?.isUnproven === true
       ? this.#beginObserved(firstRead, operation, host)
       : this.#beginFromStart(operation, host);
   }
@@ -74,6 +75,17 @@ export class WasiPolicy implements Prepared {
     if (operation !== 'validate_settings') return true;
     this.#settingsJudged += 1;
     return this.#settingsJudged > SETTINGS_BEFORE_IMAGE;
+  }
+
+  /** From the start on an instance of its own, of which nothing is kept. */
+  #beginOnce(operation: GuestOperation, host: GuestHost): Evaluation {
+    const instance = new WasiInstance(this.#module);
+    instance.attach(operation, host);
+    return new WasiEvaluation(
+      { operation, host },
+      { instance, usedAtMs: 0 },
+      { run: (_, payload) => instance.run(payload), giveBack: () => undefined },
+    );
   }
 
   async #beginFromStart(operation: GuestOperation, host: GuestHost): Promise<Evaluation> {
