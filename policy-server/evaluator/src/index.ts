@@ -28,6 +28,7 @@ export type {
 export { type InlinePolicy, type InlinePolicyOptions, openInlinePolicy } from './inline-policy.ts';
 export { onEvaluatorEvent, type EvaluatorEvents } from './events.ts';
 export { boundBackgroundCompilation } from './background-compilation.ts';
+export { collectGarbage } from './garbage.ts';
 export { DEFAULT_LIMITS, DEFAULT_LOAD_TIMEOUT_MS, type EvaluatorLimits } from './limits.ts';
 export type { PreparedModule } from './modules.ts';
 export { formatInstanceReport } from './instance-report.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadModule } from '@portcullis/artifact';
 import { createCapabilities, createDnsHandler } from '@portcullis/capabilities';
-import { createEvaluator, EvaluationEnvironment, type Evaluator } from '@portcullis/evaluator';
+import { collectGarbage, createEvaluator, EvaluationEnvironment, type Evaluator } from '@portcullis/evaluator';
 import { bootstrap } from './bootstrap.ts';
 import type { ServerConfig } from './config/config.ts';
 import { describeError } from './errors.ts';
@@ -56,6 +56,8 @@ export async function startServer(config: ServerConfig, parts: ServerParts): Pro
   // Threads and modules take about as long to get ready.
   if (config.policies.entries.length > 0) evaluator.open();
   const { environment, policies } = await loadEnvironment(config, { evaluator, log: parts.log });
+  // Bytes of modules, as read and as rewritten: twice what the modules have, and nobody is served yet who would have to wait.
+  collectGarbage();
   const state = { ready: true };
   const app = createAdmissionApp(config, { ...parts, environment, transport, state });
   await app.ready();
