@@ -263,3 +263,33 @@ test('an older Node gets a message before anything else', async (t) => {
   t.equal(code, 1);
   t.equal(Buffer.concat(chunks).toString(), 'Error: policy-server needs Node.js 24.20 or newer, this is 20.20.2\n');
 });
+
+test('the process starts itself again with a small young generation, once, unless it was told the size', async (t) => {
+  const report =
+    'process.stdout.write(`${process.pid} ${process.execArgv[0]} ${process.env.MALLOC_MMAP_THRESHOLD_}\\n`)';
+  const preload = ['--import', `data:text/javascript,${encodeURIComponent(report)}`];
+  const start = async (flags: readonly string[], env = {}): Promise<readonly string[][]> => {
+    const bare = { ...process.env };
+    delete bare['MALLOC_MMAP_THRESHOLD_'];
+    delete bare['NODE_OPTIONS'];
+    const child = spawn(process.execPath, [...flags, ...preload, MAIN, '--version'], { env: { ...bare, ...env } });
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    t.same(await once(child, 'close'), [0, null]);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+  };
+  const pid = /^\d+$/;
+  const [first, second, ...rest] = await start([]);
+  t.match(first, [pid, '--import', 'undefined']);
+  t.same(second, [first?.[0], '--max-semi-space-size=2', '131072'], 'as the same process');
+  t.match(rest, [['policy-server']]);
+  t.match(await start(['--max-semi-space-size=16']), [
+    [pid, '--max-semi-space-size=16', 'undefined'],
+    ['policy-server'],
+  ]);
+  t.match(await start([], { NODE_OPTIONS: '--max_semi_space_size=16' }), [[pid], ['policy-server']]);
+  t.match((await start([], { MALLOC_MMAP_THRESHOLD_: '99999' }))[1], [pid, '--max-semi-space-size=2', '99999']);
+});
