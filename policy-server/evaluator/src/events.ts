@@ -13,8 +13,6 @@ export interface EvaluatorEvents {
     readonly mode: ExecutionMode;
     readonly sizeBytes: number;
     readonly durationMs: number;
-    /** Why its guests cannot be stopped without their thread, if that is so. */
-    readonly unlinked: string | undefined;
   };
   /** A policy was run on every thread before anybody waits for it. */
   readonly warmed: {

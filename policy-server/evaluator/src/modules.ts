@@ -74,8 +74,7 @@ export class Modules {
       instances: compiled.instances,
     });
     this.#compiled.set(module, compiled);
-    const unlinked = compiled.plans.find((plan) => plan.unlinked !== undefined)?.unlinked;
-    publish('prepared', { sha256, mode, sizeBytes: bytes.byteLength, durationMs: nowMs() - startedAtMs, unlinked });
+    publish('prepared', { sha256, mode, sizeBytes: bytes.byteLength, durationMs: nowMs() - startedAtMs });
     return module;
   }
 }

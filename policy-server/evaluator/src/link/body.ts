@@ -2,9 +2,8 @@ import { BlockStates, EFFECTS } from './block-states.ts';
 import { Edit, EditList } from './edits.ts';
 import { IMMEDIATES, Immediate, Op } from './opcodes.ts';
 import { scanAtomic, scanBulk, scanSimd } from './prefixed.ts';
-import { malformed, type ModuleReader, SMALLEST_ONE_BYTE_TYPE } from './reader.ts';
+import { instructionText, malformed, type ModuleReader, SMALLEST_ONE_BYTE_TYPE, unsupported } from './reader.ts';
 import { type FunctionTypes, skipHandlers, skipLabels, skipValueTypes } from './types.ts';
-import { UnsupportedFeature } from './unsupported.ts';
 
 /** How far the index spaces of a module reach: what the link step appends lies beyond, where no guest may reach. */
 interface IndexSpaces {
@@ -285,9 +284,7 @@ export class BodyScanner {
         if (opcode !== Op.throwReference) reader.number();
         break;
       default:
-        throw new UnsupportedFeature(
-          `it uses an instruction that is not known here (0x${opcode.toString(16)} at offset ${at})`,
-        );
+        throw unsupported(instructionText(opcode), at);
     }
   }
 }

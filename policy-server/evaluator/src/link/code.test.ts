@@ -6,6 +6,7 @@ import { generatedModule } from './fixtures/generated-module.ts';
 import { OPTIONS } from './fixtures/linked-instance.ts';
 import { leb, rawSection, section, sized, text } from './fixtures/module-bytes.ts';
 import { linkModule } from './link.ts';
+import { linkOnThread } from './link-thread.ts';
 
 const UNREACHABLE = 0x00;
 const END = 0x0b;
@@ -129,10 +130,8 @@ test('the walker knows where every instruction ends', (t) => {
     const wrong = codes.filter((code) => {
       const bytes = moduleWith([...code, ...LOOP]);
       if (!WebAssembly.validate(bytes)) return true;
-      const { bytes: linked, plan } = linkModule(bytes, OPTIONS);
-      return (
-        plan.unlinked !== undefined || !WebAssembly.validate(linked) || gainOf([...code, ...LOOP]) !== 2 * CHECK_BYTES
-      );
+      const { bytes: linked } = linkModule(bytes, OPTIONS);
+      return !WebAssembly.validate(linked) || gainOf([...code, ...LOOP]) !== 2 * CHECK_BYTES;
     });
     t.same(wrong, [], `${family}: ${codes.length} instructions`);
   }
@@ -181,46 +180,48 @@ test('what calls or takes long gets a check of its own', (t) => {
   t.end();
 });
 
-test('what is not known is never passed over: the module runs as it is, and says why', (t) => {
-  for (const [code, reason] of [
-    [[0xfb, 0x1c], /instruction that is not known here \(0xfb at offset \d+\)/],
-    [[0xfc, 0x7f], /\(0xfc 0x7f before offset \d+\)/],
-    [[0xfd, 0x80, 0x04], /\(0xfd 0x200 before/],
-    [[0xfe, 0x7f], /\(0xfe 0x7f before/],
-    [[0xff], /\(0xff at/],
-    [[0x27], /\(0x27 at/],
-    [[0x1c, 0x01, 0x05], /type that is not known here \(0x5 at/],
+test('what is not known is never passed over: the module is refused, and its author told why', async (t) => {
+  const refused = (bytes: Uint8Array, what: RegExp): void =>
+    void t.throws(() => linkModule(bytes, OPTIONS), {
+      code: 'module-invalid',
+      message: new RegExp(
+        `^cannot compile the module: ${what.source} at offset \\d+ is not supported; build the policy without it$`,
+      ),
+    });
+  for (const [code, what] of [
+    [[0xfb, 0x1c], /the instruction 0xfb \(garbage collection\)/],
+    [[0xfc, 0x7f], /the instruction 0xfc 0x7f/],
+    [[0xfd, 0x80, 0x04], /the instruction 0xfd 0x200/],
+    [[0xfe, 0x7f], /the instruction 0xfe 0x7f/],
+    [[0xff], /the instruction 0xff/],
+    [[0x27], /the instruction 0x27/],
+    [[0x1c, 0x01, 0x05], /the type 0x5/],
   ] as const) {
-    const { bytes, plan } = linkModule(moduleWith(code), OPTIONS);
-    t.match(plan, { unlinked: reason, globals: [], image: { covered: false, reason } });
-    t.same(bytes, linkModule(bytes, OPTIONS).bytes, 'its memory is capped all the same');
+    refused(moduleWith(code), what);
   }
-  const structs = Uint8Array.of(
-    0,
-    0x61,
-    0x73,
-    0x6d,
-    1,
-    0,
-    0,
-    0,
-    ...section(1, [[0x5f, 0x00]]),
-    ...section(6, [[0x6e, 0x00, 0xfb, 0x01, 0x00, END]]),
-  );
+  const [preamble, noCode] = [[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0], section(1, [[0x5f, 0x00]])];
+  const structs = Uint8Array.of(...preamble, ...noCode, ...section(6, [[0x6e, 0x00, 0xfb, 0x01, 0x00, END]]));
   t.ok(WebAssembly.validate(structs));
-  t.match(linkModule(structs, OPTIONS).plan.unlinked, /constant that is not known here/);
-  t.end();
+  refused(structs, /the instruction 0xfb \(garbage collection\)/);
+  refused(Uint8Array.of(...preamble, ...section(1, [[0x5d, 0x00]])), /a type of kind 0x5d/);
+  refused(Uint8Array.of(...preamble, ...section(2, [[...text('m'), ...text('n'), 0x05]])), /an import of kind 5/);
+  refused(Uint8Array.of(...preamble, ...rawSection(14, [0])), /a section of kind 14/);
+  // One such instruction in front of a module that takes the compiler for ever must not turn off what bounds it.
+  const bomb = Uint8Array.from(moduleWith([0x01, 0xfb, 0x1c, ...Array.from({ length: 100 }, () => LOOP).flat()]));
+  t.throws(() => linkModule(bomb, { ...OPTIONS, memory: 'own' }), { code: 'module-invalid' }, 'in components, too');
+  await t.rejects(linkOnThread(bomb, OPTIONS), { code: 'module-invalid', message: /is not supported/ });
 });
 
-test('a function that checks would make too large for the engine keeps its module as it is', (t) => {
+test('a function that checks would make too large for the engine is refused', (t) => {
   const head = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...section(1, [[0x60, 0, 0]]), ...section(3, [[0]])];
   const code = Buffer.alloc(7_500_000, Uint8Array.from(LOOP));
   const body = Buffer.concat([Uint8Array.of(0), code, Uint8Array.of(END)]);
   const payload = Buffer.concat([Uint8Array.of(1, ...leb(body.length)), body]);
   const module = Uint8Array.from(Buffer.concat([Uint8Array.of(...head, 10, ...leb(payload.length)), payload]));
-  const { bytes, plan } = linkModule(module, OPTIONS);
-  t.equal(plan.unlinked, 'it has a function of 7500002 bytes, too large for checks');
-  t.ok(Buffer.from(bytes).equals(module));
+  const message =
+    'cannot compile the module: its function of 7500002 bytes at offset 28 is too large for deadline checks; ' +
+    'build the policy with smaller functions';
+  t.throws(() => linkModule(module, OPTIONS), { code: 'module-invalid', message });
   t.end();
 });
 
@@ -288,9 +289,9 @@ test('a module cannot reach what the link step appends', (t) => {
 function disagreement(bytes: Uint8Array<ArrayBuffer>): string | undefined {
   const isValid = WebAssembly.validate(bytes);
   try {
-    const { bytes: linked, plan } = linkModule(bytes, OPTIONS);
+    const { bytes: linked } = linkModule(bytes, OPTIONS);
     if (WebAssembly.validate(linked) === isValid) return undefined;
-    return `${isValid ? 'valid' : 'invalid'} before it was ${plan.unlinked === undefined ? 'linked' : 'capped'}`;
+    return `${isValid ? 'valid' : 'invalid'} before it was linked`;
   } catch (error) {
     if (!(error instanceof EvaluationError) || error.code !== 'module-invalid') throw error;
     return isValid && /malformed/.test(error.message) ? error.message : undefined;

@@ -1,3 +1,4 @@
+import { EvaluationError } from '../errors.ts';
 import type { Additions } from './additions.ts';
 import { BodyScanner } from './body.ts';
 import { Edit } from './edits.ts';
@@ -7,7 +8,6 @@ import { Op } from './opcodes.ts';
 import { PositionNotes } from './positions.ts';
 import { malformed, ModuleReader } from './reader.ts';
 import type { Payload } from './sections.ts';
-import { UnsupportedFeature } from './unsupported.ts';
 import { encodeUnsigned, type ModuleWriter } from './writer.ts';
 
 /** What is known about a module's code once it is written. */
@@ -96,7 +96,11 @@ class BodyWriter {
       size += (this.#insertions[kinds[i] as number] as Uint8Array).length - (lengths[i] as number);
     }
     if (size <= LARGEST_BODY_BYTES) return size;
-    throw new UnsupportedFeature(`it has a function of ${end - start} bytes, too large for checks`);
+    throw new EvaluationError(
+      'module-invalid',
+      `cannot compile the module: its function of ${end - start} bytes at offset ${start} is too large for deadline checks; ` +
+        'build the policy with smaller functions',
+    );
   }
 
   /** Copies up to a position and puts something in place of the bytes there. */

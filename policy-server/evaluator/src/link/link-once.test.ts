@@ -132,12 +132,9 @@ test('two processes that write the same at the same time leave it whole, and a f
   const full = join(cacheDir, 'full');
   const program = `import { artefactCache } from ${JSON.stringify(new URL('../artefact-cache.ts', import.meta.url).href)};
     await artefactCache({ folder: ${JSON.stringify(full)}, format: 'f', maxBytes: 9999 }).write('key', [new Uint8Array(5000)]);`;
-  execFileSync('sh', [
-    '-c',
-    'trap "" XFSZ; ulimit -f 1; exec "$0" --input-type=module -e "$1"',
-    process.execPath,
-    program,
-  ]);
+  const command = 'trap "" XFSZ; ulimit -f 1; unset NODE_OPTIONS; exec "$0" --input-type=module -e "$1"';
+  // What the test runner would load there ends the process at that signal.
+  execFileSync('sh', ['-c', command, process.execPath, program]);
   t.same(await readdir(full), []);
 });
 
@@ -161,9 +158,8 @@ test('what fails on the thread is told like anything else', async (t) => {
     code: 'module-invalid',
     message: 'cannot compile the module: rewriting it failed: it took longer than 1 ms',
   });
-  t.equal(
-    (await linkOnThread(await watModule('(module)'), OPTIONS)).plan.unlinked,
-    undefined,
+  t.ok(
+    WebAssembly.validate((await linkOnThread(await watModule('(module)'), OPTIONS)).bytes),
     'the next one is served',
   );
 });
@@ -176,7 +172,7 @@ test('the version is raised whenever the same module is linked to something else
   }
   t.equal(
     `${LINK_VERSION}: ${hash.digest('hex').slice(0, 16)}`,
-    '5: 03856f3bc6b1423a',
+    '6: 51f55c4e0a778620',
     'caches hold what an earlier version made: raise LINK_VERSION, and write here what it makes now',
   );
 });

@@ -126,7 +126,7 @@ test('names of the host are refused', async (t) => {
   const component = await watModule(
     '(module (import "portcullis:policy/host" "call" (func)) (func (export "portcullis:x")))',
   );
-  t.equal(linkModule(component, { ...OPTIONS, memory: 'own' }).plan.unlinked, undefined, 'core modules of components');
+  t.ok(WebAssembly.validate(linkModule(component, { ...OPTIONS, memory: 'own' }).bytes), 'core modules of components');
 });
 
 test('several memories, shared ones and 64-bit ones are refused', async (t) => {

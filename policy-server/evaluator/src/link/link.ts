@@ -1,7 +1,6 @@
 import { EvaluationError } from '../errors.ts';
 import { type Additions, additionsTo, globalExport, type InternalExports, START_EXPORT } from './additions.ts';
 import { findGoCheckpoint } from './go-checkpoint.ts';
-import { capMemory } from './memory.ts';
 import { ExternalKind, type ModuleView, viewModule } from './module.ts';
 import {
   type Checkpoint,
@@ -16,8 +15,7 @@ import { malformed } from './reader.ts';
 import { rewriteModule } from './rewrite.ts';
 import { checkEntries, SectionId } from './sections.ts';
 import { checkSegments } from './segments.ts';
-import { capTables } from './tables.ts';
-import { UnsupportedFeature } from './unsupported.ts';
+import { entriesOf } from './tables.ts';
 
 export interface LinkOptions {
   /** Pages of 64 KiB the module's memory may have. */
@@ -38,25 +36,12 @@ export interface LinkedModule {
 }
 
 /**
- * Rewrites a core module so that the host can bound it, stop it and bring it back to its image.
+ * Rewrites a core module so that the host can bound it, stop it and bring it back to its image. A module it cannot rewrite is not
+ * run: whoever wrote it would have found the way around every bound.
  *
  * @throws EvaluationError `module-invalid`
  */
-export function linkModule(bytes: Uint8Array, options: LinkOptions): LinkedModule {
-  try {
-    return linkKnown(bytes, options);
-  } catch (error) {
-    if (!(error instanceof UnsupportedFeature)) throw error;
-    const reason = error.message;
-    checkEntries(bytes);
-    return {
-      bytes: new Uint8Array(capTables(capMemory(bytes, options.maxPages))),
-      plan: { unlinked: reason, globals: [], image: { covered: false, reason } },
-    };
-  }
-}
-
-function linkKnown(bytes: Uint8Array, { maxPages, memory }: LinkOptions): LinkedModule {
+export function linkModule(bytes: Uint8Array, { maxPages, memory }: LinkOptions): LinkedModule {
   const view = viewModule(bytes);
   checkEntries(bytes);
   const exposed = memory === 'import';
@@ -66,8 +51,10 @@ function linkKnown(bytes: Uint8Array, { maxPages, memory }: LinkOptions): Linked
   const internals = checkpoint?.functions ?? new Map();
   const additions = additionsTo(view, { maxPages, exposed, internals });
   const { bytes: linked, facts } = rewriteModule(view, additions);
+  const tableEntries = entriesOf(view.tables);
   const plan: LinkPlan = {
     ...memoryPlan(view, additions),
+    ...(tableEntries > 0 && { tableEntries }),
     globals: additions.globals,
     ...(checkpoint && { checkpoint: checkpoint.plan }),
     image: exposed ? proveImage(view, facts) : { covered: false, reason: 'its memory was left to it' },

@@ -1,6 +1,5 @@
 import { EvaluationError } from '../errors.ts';
-import { malformed, ModuleReader } from './reader.ts';
-import { replaceSection, SectionId } from './sections.ts';
+import { malformed, type ModuleReader } from './reader.ts';
 import { encodeUnsigned } from './writer.ts';
 
 /** Flags of a memory type (core spec: limits, threads and memory64 proposals). */
@@ -14,21 +13,6 @@ export interface MemoryType {
   readonly shared: boolean;
   readonly minimumPages: number;
   readonly maximumPages: number;
-}
-
-/**
- * Rewrites the maximum of a module's own linear memory to min(declared, `maxPages`), so that the engine itself refuses a
- * growth past the cap: a hostile guest cannot take the memory of the whole server, whatever it runs.
- *
- * A module that imports its memory is returned as it is: whoever makes that memory chooses its maximum.
- *
- * @throws EvaluationError `module-invalid` when the module cannot even start within the cap.
- */
-export function capMemory(bytes: Uint8Array, maxPages: number): Uint8Array {
-  return replaceSection(bytes, SectionId.memory, ({ start, end }) => {
-    const memory = readMemorySection(new ModuleReader(bytes, start, end));
-    return memory && [1, ...encodeMemoryType(capMemoryType(memory, maxPages))];
-  });
 }
 
 /** The one memory of a memory section, `undefined` when it is empty. */
@@ -51,7 +35,12 @@ export function readMemoryType(reader: ModuleReader): MemoryType {
   return { shared: (flags & SHARED) !== 0, minimumPages, maximumPages };
 }
 
-/** @throws EvaluationError `module-invalid` when the module cannot even start within the cap. */
+/**
+ * The memory with its maximum at min(declared, `maxPages`), so that the engine itself refuses a growth past the cap: a hostile guest
+ * cannot take the memory of the whole server, whatever it runs.
+ *
+ * @throws EvaluationError `module-invalid` when the module cannot even start within the cap.
+ */
 export function capMemoryType(memory: MemoryType, maxPages: number): MemoryType {
   if (memory.minimumPages > maxPages) {
     throw invalid(`the module needs ${memory.minimumPages} pages of memory at start, at most ${maxPages} are allowed`);

@@ -1,11 +1,10 @@
 import { EvaluationError } from '../errors.ts';
 import { type MemoryType, readMemorySection, readMemoryType } from './memory.ts';
 import { LINK_MODULE } from './plan.ts';
-import { ModuleReader } from './reader.ts';
+import { ModuleReader, unsupported } from './reader.ts';
 import { readModuleSections, type Payload, SectionId, type Sections } from './sections.ts';
 import { readTableLimits, readTables, type TableLimits } from './tables.ts';
 import { functionIndex, type FunctionTypes, NO_TYPES, readTypes, skipConstant } from './types.ts';
-import { UnsupportedFeature } from './unsupported.ts';
 
 /** What an import or an export is of (core spec: external kinds). */
 export const ExternalKind = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
@@ -67,8 +66,7 @@ interface Imports {
 /**
  * Reads everything but code, elements and data.
  *
- * @throws EvaluationError `module-invalid` for what is malformed or uses names that are the host's
- * @throws UnsupportedFeature
+ * @throws EvaluationError `module-invalid` for what is malformed, not supported, or uses names that are the host's
  */
 export function viewModule(bytes: Uint8Array): ModuleView {
   const sections = readModuleSections(bytes);
@@ -166,7 +164,7 @@ function readImport(reader: ModuleReader, imports: Imports, importedAs: ImportNa
       skipTag(reader);
       break;
     default:
-      throw new UnsupportedFeature(`it imports something that is not known here (kind ${kind} at offset ${at})`);
+      throw unsupported(`an import of kind ${kind}`, at);
   }
 }
 

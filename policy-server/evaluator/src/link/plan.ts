@@ -3,13 +3,10 @@
  * the disk cache.
  */
 export interface LinkPlan {
-  /**
-   * Why the module was not rewritten; it then runs as it is, with its memory capped, and nothing but the end of its thread stops
-   * it. Absent = it was rewritten.
-   */
-  readonly unlinked?: string;
   /** The memory the module wants to be given; absent = it owns its memory, or has none. */
   readonly memory?: MemoryImport;
+  /** What its own tables have together at their start; absent = nothing. */
+  readonly tableEntries?: number;
   /** Every mutable global, exported for the host: the logical memory size among them. */
   readonly globals: readonly MutableGlobal[];
   /** The mutable global that holds the memory's logical size in pages, by its export; absent = `memory.size` is the engine's. */

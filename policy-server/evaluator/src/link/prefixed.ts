@@ -1,7 +1,6 @@
 import type { BodyScanner } from './body.ts';
 import { Edit } from './edits.ts';
-import type { ModuleReader } from './reader.ts';
-import { UnsupportedFeature } from './unsupported.ts';
+import { instructionText, type ModuleReader, unsupported } from './reader.ts';
 
 /** Instructions behind the prefix 0xfc. */
 const LAST_SATURATING_CONVERSION = 7;
@@ -62,12 +61,12 @@ export function scanBulk(reader: ModuleReader, scanner: BodyScanner): void {
       reader.number();
       return;
     default:
-      scanTable(opcode, reader, scanner);
+      scanTable(opcode, at, reader, scanner);
   }
   scanner.edits.add(Edit.check, at);
 }
 
-function scanTable(opcode: number, reader: ModuleReader, scanner: BodyScanner): void {
+function scanTable(opcode: number, at: number, reader: ModuleReader, scanner: BodyScanner): void {
   switch (opcode) {
     case Bulk.tableInit:
     case Bulk.tableCopy:
@@ -79,7 +78,7 @@ function scanTable(opcode: number, reader: ModuleReader, scanner: BodyScanner): 
       reader.number();
       break;
     default:
-      throw unknown(0xfc, opcode, reader.at);
+      throw unsupported(instructionText(0xfc, opcode), at);
   }
   scanner.writesTables = true;
 }
@@ -96,6 +95,7 @@ function simdOperands(opcode: number): number {
 
 /** Instructions behind the prefix 0xfd. */
 export function scanSimd(reader: ModuleReader, scanner: BodyScanner): void {
+  const at = reader.at - 1;
   const opcode = reader.u32();
   scanner.takes(simdOperands(opcode));
   if (opcode <= 11 || opcode === 92 || opcode === 93) scanner.memoryAccess();
@@ -107,7 +107,7 @@ export function scanSimd(reader: ModuleReader, scanner: BodyScanner): void {
   else if (opcode >= 84 && opcode <= 91) {
     scanner.memoryAccess();
     reader.skip(1);
-  } else if (opcode > LAST_RELAXED_SIMD) throw unknown(0xfd, opcode, reader.at);
+  } else if (opcode > LAST_RELAXED_SIMD) throw unsupported(instructionText(0xfd, opcode), at);
 }
 
 const FENCE = 3;
@@ -116,13 +116,9 @@ const LAST_ATOMIC_ACCESS = 0x4e;
 
 /** Instructions behind the prefix 0xfe. */
 export function scanAtomic(reader: ModuleReader, scanner: BodyScanner): void {
+  const at = reader.at - 1;
   const opcode = reader.u32();
   if (opcode === FENCE) reader.skip(1);
   else if (opcode < FENCE || (opcode >= FIRST_ATOMIC_ACCESS && opcode <= LAST_ATOMIC_ACCESS)) scanner.memoryAccess();
-  else throw unknown(0xfe, opcode, reader.at);
-}
-
-function unknown(prefix: number, opcode: number, at: number): UnsupportedFeature {
-  const name = `0x${prefix.toString(16)} 0x${opcode.toString(16)}`;
-  return new UnsupportedFeature(`it uses an instruction that is not known here (${name} before offset ${at})`);
+  else throw unsupported(instructionText(0xfe, opcode), at);
 }

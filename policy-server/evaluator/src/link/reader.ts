@@ -1,11 +1,13 @@
 import { EvaluationError } from '../errors.ts';
-import { UnsupportedFeature } from './unsupported.ts';
 
 const TYPED_REFERENCE = 0x64;
 const NULLABLE_TYPED_REFERENCE = 0x63;
 /** Numbers, v128, and every reference type that has a byte of its own lie at or above. */
 export const SMALLEST_ONE_BYTE_TYPE = 0x69;
 const LARGEST_ONE_BYTE_TYPE = 0x7f;
+
+/** The prefix of the proposal that compilers are most likely to use of those that are not known here. */
+const GARBAGE_COLLECTION = 0xfb;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -77,7 +79,7 @@ export class ModuleReader {
     const type = this.byte();
     if (type === TYPED_REFERENCE || type === NULLABLE_TYPED_REFERENCE) this.heapType();
     else if (type < SMALLEST_ONE_BYTE_TYPE || type > LARGEST_ONE_BYTE_TYPE) {
-      throw new UnsupportedFeature(`it uses a type that is not known here (0x${type.toString(16)} at offset ${at})`);
+      throw unsupported(`the type 0x${type.toString(16)}`, at);
     }
     return type;
   }
@@ -121,4 +123,21 @@ export function malformed(what: string, offset: number): EvaluationError {
     'module-invalid',
     `cannot compile the module: it is malformed at offset ${offset}: ${what}`,
   );
+}
+
+/**
+ * What is not known here, a later proposal of the specification for instance. Nothing could bound or stop a module that was not
+ * rewritten: none is run.
+ */
+export function unsupported(what: string, offset: number): EvaluationError {
+  return new EvaluationError(
+    'module-invalid',
+    `cannot compile the module: ${what} at offset ${offset} is not supported; build the policy without it`,
+  );
+}
+
+/** An instruction as people look it up. */
+export function instructionText(...bytes: readonly number[]): string {
+  const name = bytes.map((byte) => `0x${byte.toString(16)}`).join(' ');
+  return bytes[0] === GARBAGE_COLLECTION ? `the instruction ${name} (garbage collection)` : `the instruction ${name}`;
 }

@@ -1,8 +1,6 @@
 import { ModuleError, readSections, type Section } from '@portcullis/protocol';
 import { EvaluationError } from '../errors.ts';
-import { malformed, ModuleReader } from './reader.ts';
-import { UnsupportedFeature } from './unsupported.ts';
-import { encodeUnsigned } from './writer.ts';
+import { malformed, ModuleReader, unsupported } from './reader.ts';
 
 export const SectionId = {
   custom: 0,
@@ -73,30 +71,12 @@ export function readModuleSections(bytes: Uint8Array): Sections {
       continue;
     }
     const next = SECTION_ORDER.indexOf(id);
-    if (next === -1) throw new UnsupportedFeature(`it has a section that is not known here (${id} at offset ${at})`);
+    if (next === -1) throw unsupported(`a section of kind ${id}`, at);
     if (next <= place) throw malformed('a section is not where it belongs', at);
     place = next;
     payloads.set(id, payload);
   }
   return { payloads, names };
-}
-
-/** The module with another payload in one of its sections, whatever the others are; as it is if there is none. */
-export function replaceSection(
-  bytes: Uint8Array,
-  id: number,
-  payloadFor: (payload: Payload) => ArrayLike<number> | undefined,
-): Uint8Array {
-  const section = sectionsOf(bytes).find((each) => each.id === id);
-  const payload = section && payloadFor({ start: section.payloadStart, end: section.end });
-  if (section === undefined || payload === undefined) return bytes;
-  const head = [id, ...encodeUnsigned(payload.length)];
-  const out = new Uint8Array(bytes.length - (section.end - section.start) + head.length + payload.length);
-  out.set(bytes.subarray(0, section.start));
-  out.set(head, section.start);
-  out.set(payload, section.start + head.length);
-  out.set(bytes.subarray(section.end), section.start + head.length + payload.length);
-  return out;
 }
 
 function sectionsOf(bytes: Uint8Array): Section[] {

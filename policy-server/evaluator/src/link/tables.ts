@@ -1,8 +1,7 @@
 import { EvaluationError } from '../errors.ts';
-import { ModuleReader } from './reader.ts';
-import { type Payload, replaceSection, SectionId } from './sections.ts';
+import type { ModuleReader } from './reader.ts';
+import type { Payload } from './sections.ts';
 import { skipConstant } from './types.ts';
-import { UnsupportedFeature } from './unsupported.ts';
 import { encodeUnsigned } from './writer.ts';
 
 /**
@@ -43,13 +42,18 @@ export function readTableLimits(reader: ModuleReader): TableLimits {
   return { start, end: reader.at, minimum, ...(maximum !== undefined && { maximum }) };
 }
 
+/** What tables have together at their start. */
+export function entriesOf(tables: readonly TableLimits[]): number {
+  return tables.reduce((total, { minimum }) => total + minimum, 0);
+}
+
 /**
  * The payload of a table section in which no table can grow without bounds: all that several can grow by is shared out evenly.
  *
  * @throws EvaluationError `module-invalid` when the module cannot even start within the cap.
  */
 export function cappedTables(bytes: Uint8Array, section: Payload, tables: readonly TableLimits[]): Uint8Array {
-  const entries = tables.reduce((total, { minimum }) => total + minimum, 0);
+  const entries = entriesOf(tables);
   if (entries > MAX_TABLE_ENTRIES) {
     throw invalid(
       `the module needs tables of ${entries} entries at start, at most ${MAX_TABLE_ENTRIES} are allowed together`,
@@ -64,24 +68,6 @@ export function cappedTables(bytes: Uint8Array, section: Payload, tables: readon
     from = end;
   }
   return Buffer.concat([...parts, bytes.subarray(from, section.end)]);
-}
-
-/**
- * The same for a module that is not rewritten otherwise.
- *
- * @throws EvaluationError `module-invalid`
- */
-export function capTables(bytes: Uint8Array): Uint8Array {
-  return replaceSection(bytes, SectionId.table, (section) => cappedTables(bytes, section, tablesIn(bytes, section)));
-}
-
-function tablesIn(bytes: Uint8Array, { start, end }: Payload): TableLimits[] {
-  try {
-    return readTables(new ModuleReader(bytes, start, end), Infinity);
-  } catch (error) {
-    if (!(error instanceof UnsupportedFeature)) throw error;
-    throw invalid(`the size of the module's tables cannot be bounded: ${error.message}`);
-  }
 }
 
 function limits(minimum: number, maximum: number): Uint8Array {

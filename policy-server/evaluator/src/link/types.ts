@@ -1,5 +1,4 @@
-import { malformed, type ModuleReader } from './reader.ts';
-import { UnsupportedFeature } from './unsupported.ts';
+import { instructionText, malformed, type ModuleReader, unsupported } from './reader.ts';
 
 const FUNCTION = 0x60;
 const STRUCT = 0x5f;
@@ -51,9 +50,7 @@ function readSubtype(reader: ModuleReader, types: { parameters: number[]; result
       skipField(reader);
       break;
     default:
-      throw new UnsupportedFeature(
-        `it defines a type that is not known here (0x${form.toString(16)} at offset ${reader.at - 1})`,
-      );
+      throw unsupported(`a type of kind 0x${form.toString(16)}`, reader.at - 1);
   }
   types.parameters.push(parameters);
   types.results.push(results);
@@ -127,11 +124,11 @@ export function skipConstant(reader: ModuleReader, functionCount: number): void 
         break;
       case Constant.simd:
         // v128.const is the only constant there.
-        if (reader.u32() !== 12) throw unknown(opcode, at);
+        if (reader.u32() !== 12) throw unsupported(instructionText(opcode), at);
         reader.skip(16);
         break;
       default:
-        if (!ARITHMETIC.includes(opcode)) throw unknown(opcode, at);
+        if (!ARITHMETIC.includes(opcode)) throw unsupported(instructionText(opcode), at);
     }
   }
 }
@@ -140,8 +137,4 @@ export function functionIndex(reader: ModuleReader, functionCount: number): numb
   const index = reader.u32();
   if (index >= functionCount) throw malformed(`it has no function ${index}`, reader.at);
   return index;
-}
-
-function unknown(opcode: number, at: number): UnsupportedFeature {
-  return new UnsupportedFeature(`it uses a constant that is not known here (0x${opcode.toString(16)} at offset ${at})`);
 }

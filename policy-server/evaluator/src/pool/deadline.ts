@@ -40,18 +40,18 @@ export function armDeadline(attempt: Attempt, verdicts: Verdicts): void {
 }
 
 /** Gives a guest that was told to stop the time to come to its end, counted while it has the thread. */
-export function armLastResort(attempt: Attempt, graceMs: number, overran: () => void): void {
+export function armLastResort(attempt: Attempt, overran: () => void): void {
   let looks = 0;
   const look = (): void => {
     if (attempt.thread.occupant() === attempt) looks++;
     if (looks >= LOOKS_AT_STOPPING) overran();
     else setDeadline(attempt, LOOK_EVERY_MS, look);
   };
-  setDeadline(attempt, graceMs + LOOK_EVERY_MS, look);
+  setDeadline(attempt, LOOK_EVERY_MS, look);
 }
 
 /** What is left of an attempt's time; all of it while it has not started. */
-export function remainingMs(attempt: Attempt): number {
+function remainingMs(attempt: Attempt): number {
   const { thread, seat, flight } = attempt;
   const { timeoutMs = Infinity } = flight.work;
   if (thread.turns.state(seat, attempt.answers) !== 'not-started') {

@@ -1,15 +1,7 @@
 import { publish } from '../events.ts';
-import { armLastResort, remainingMs, type Verdicts } from './deadline.ts';
+import { armLastResort, type Verdicts } from './deadline.ts';
 import { givesWayInMs, ranMs } from './fairness.ts';
-import {
-  type Attempt,
-  canBeStopped,
-  type Flight,
-  leave,
-  quieten,
-  type StopReason,
-  type WorkOutcome,
-} from './flight.ts';
+import { type Attempt, type Flight, leave, quieten, type StopReason, type WorkOutcome } from './flight.ts';
 import type { Line } from './queue.ts';
 import type { Reputation } from './reputation.ts';
 import type { PoolCounts } from './stats.ts';
@@ -117,18 +109,14 @@ export class Endings {
   /** `false` = it was told before, for whatever reason. */
   #stop(attempt: Attempt, reason: StopReason): boolean {
     if (attempt.stop !== undefined) return false;
-    const { thread, seat, evaluationId, flight } = attempt;
-    // A guest that cannot be stopped has the time it was promised: its thread is not to be had for a closed connection.
-    const promisedMs = canBeStopped(flight.work.compiled) ? 0 : Math.max(0, remainingMs(attempt));
+    const { thread, seat, evaluationId } = attempt;
     const onThread = !thread.turns.abandon(seat);
     quieten(attempt);
     attempt.stop = { reason, raisedAtMs: this.#options.nowMs(), onThread };
     attempt.waitingSinceMs = undefined;
     if (onThread) thread.turns.stop(seat, evaluationId);
     else thread.post({ kind: 'abandon', evaluationId });
-    armLastResort(attempt, Number.isFinite(promisedMs) ? promisedMs : 0, () =>
-      this.#endThread(thread, { reason: 'deadline', guilty: attempt }),
-    );
+    armLastResort(attempt, () => this.#endThread(thread, { reason: 'deadline', guilty: attempt }));
     return true;
   }
 
@@ -185,6 +173,7 @@ export class Endings {
   /** Deals with the one whose thread had to be ended. */
   #judge(guilty: Attempt, { reason, error }: Omit<ThreadEnd, 'guilty'>): void {
     const why = guilty.stop?.reason;
+    if (why === 'preempted') guilty.flight.timesGaveWay++;
     // Those that ran into their deadline were caught then; to be slow to make room is no crime.
     if (why !== 'deadline' && why !== 'preempted') this.#convict(guilty, reason);
     if (why === undefined) this.#options.settle(guilty, { kind: 'crashed', message: error?.message ?? '' });

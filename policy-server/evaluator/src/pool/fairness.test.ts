@@ -1,6 +1,5 @@
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { test } from 'tap';
-import type { LinkPlan } from '../link/plan.ts';
 import { findRelief } from './fairness.ts';
 import { type Attempt, type Flight, newAttempt } from './flight.ts';
 import { EvaluationQueue } from './queue.ts';
@@ -9,20 +8,16 @@ import { nextSeating } from './seating.ts';
 import { Thread } from './thread.ts';
 import { monotonicMs } from './turns.ts';
 
-const LINKED: LinkPlan = { globals: [], image: { covered: true } };
-const UNLINKED: LinkPlan = { ...LINKED, unlinked: 'for a test' };
-
 let lastId = 0;
 
-function flightOf(policyId: string, more: Partial<Flight> & { plan?: LinkPlan } = {}): Flight {
-  const { plan = LINKED, ...rest } = more;
-  const work = { policyId, timeoutMs: 2000, compiled: { modules: [{}], plans: [plan] } };
+function flightOf(policyId: string, more: Partial<Flight> = {}): Flight {
+  const work = { policyId, timeoutMs: 2000 };
   const flight: Partial<Flight> = {
     queuedAtMs: ++lastId,
     timesGaveWay: 0,
     isSheddable: false,
     settled: false,
-    ...rest,
+    ...more,
   };
   return { work, ...flight } as unknown as Flight;
 }
@@ -79,7 +74,7 @@ test('the youngest gives way once all have outstayed their slice, and each once 
   t.equal(findRelief(queue, [one, two], reputation), undefined, 'somebody is about to leave');
 });
 
-test('nobody gives way to who is as long, to nobody, or if it cannot be stopped', async (t) => {
+test('nobody gives way to who is as long, or to nobody', async (t) => {
   const [thread] = threads(1) as [Thread];
   const reputation = known('quick', 'slow');
   occupy(thread, flightOf('slow'), 1);
@@ -102,9 +97,6 @@ test('nobody gives way to who is as long, to nobody, or if it cannot be stopped'
   other.remove(astray);
   occupy(other, flightOf('new'), 500);
   t.equal(findRelief(queueOf(flightOf('new')), [other], reputation), undefined, 'who waits may well be as long');
-  const [stuck] = threads(1) as [Thread];
-  occupy(stuck, flightOf('stuck', { plan: UNLINKED }), 500);
-  t.equal(findRelief(queueOf(flightOf('quick')), [stuck], reputation), undefined);
 });
 
 test('a suspect gives way to everybody else, after a slice that grows', async (t) => {

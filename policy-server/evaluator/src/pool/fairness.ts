@@ -1,4 +1,4 @@
-import { type Attempt, canBeStopped, type Flight } from './flight.ts';
+import type { Attempt, Flight } from './flight.ts';
 import type { EvaluationQueue } from './queue.ts';
 import { type Reputation, SLICE_MS } from './reputation.ts';
 import type { Thread } from './thread.ts';
@@ -84,7 +84,7 @@ export function isHeavilyHeld(thread: Thread, reputation: Reputation): boolean {
 }
 
 function canGiveWay({ flight, stop }: Attempt): boolean {
-  return flight.warms === undefined && stop === undefined && canBeStopped(flight.work.compiled);
+  return flight.warms === undefined && stop === undefined;
 }
 
 function suspectGivesWayInMs(attempt: Attempt): number {

@@ -110,11 +110,6 @@ export function isRunnable(attempt: Attempt): boolean {
   return attempt.waitingSinceMs === undefined;
 }
 
-/** Whether the guest looks at the control word, so that it can be stopped without its thread. */
-export function canBeStopped({ modules, plans }: CompiledPolicy): boolean {
-  return plans.length === modules.length && modules.length > 0 && plans.every((plan) => plan.unlinked === undefined);
-}
-
 /** Frees the seat of an attempt. */
 export function leave(attempt: Attempt): void {
   quieten(attempt);

@@ -1,5 +1,5 @@
 import { EvaluationError } from '../errors.ts';
-import { type Attempt, canBeStopped, type Flight, isRunnable, type Work } from './flight.ts';
+import { type Attempt, type Flight, isRunnable, type Work } from './flight.ts';
 import type { EvaluationQueue } from './queue.ts';
 import { type Reputation, SLICE_MS } from './reputation.ts';
 import type { Thread } from './thread.ts';
@@ -107,7 +107,7 @@ export class OverloadGuard {
       .map((attempt) => {
         const { flight } = attempt;
         const elapsedMs = this.elapsedMs(attempt);
-        const mayBeStopped = !isPatient && flight.timesGaveWay === 0 && canBeStopped(flight.work.compiled);
+        const mayBeStopped = !isPatient && flight.timesGaveWay === 0;
         const limitMs = mayBeStopped ? SLICE_MS : (flight.work.timeoutMs ?? Infinity);
         const usualMs = reputation.usualMs(flight.work.policyId) ?? UNKNOWN_USUAL_MS;
         return { usualMs, elapsedMs, remainingMs: limitMs - elapsedMs };

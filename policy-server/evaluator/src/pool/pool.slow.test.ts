@@ -26,10 +26,10 @@ async function poolWith(options: { concurrency: number }) {
     instances: { kind: 'reset' },
     glue: 'function instantiate() { TextDecoder.constructor("return process")().exit(3); }',
   };
-  // As it is where the link step does not understand a module: nothing checks whether it is to stop.
-  const plan = { unlinked: 'for a test', globals: [], image: { covered: false, reason: 'for a test' } } as const;
-  const unlinked = {
-    moduleKey: 'unlinked',
+  // As if no link step had been: nothing checks whether it is to stop, as in a built-in of the engine that takes long.
+  const plan = { globals: [], image: { covered: false, reason: 'for a test' } } as const;
+  const unstoppable = {
+    moduleKey: 'unstoppable',
     compiled: { ...compiled, modules: [new WebAssembly.Module(await obedientPolicy())], plans: [plan] },
   };
   const pool = new EvaluationPool({
@@ -53,7 +53,12 @@ async function poolWith(options: { concurrency: number }) {
     },
     ...more,
   });
-  return { pool, work, unlinked, deadlyWork: work('a', { policyId: 'deadly', compiled: deadly, moduleKey: 'deadly' }) };
+  return {
+    pool,
+    work,
+    unstoppable,
+    deadlyWork: work('a', { policyId: 'deadly', compiled: deadly, moduleKey: 'deadly' }),
+  };
 }
 
 test('a guest that brings its thread down is told so; those who shared the thread run again', async (t) => {
@@ -74,9 +79,9 @@ test('a guest that brings its thread down is told so; those who shared the threa
 });
 
 test('a guest that cannot be stopped is ended with its thread, as a last resort', async (t) => {
-  const { pool, work, unlinked } = await poolWith({ concurrency: 2 });
+  const { pool, work, unstoppable } = await poolWith({ concurrency: 2 });
   await pool.warm('obedient', [work('a'), work('h:10:0', { hostCall: async () => encodeUtf8('10') })]);
-  const stuck = (timeoutMs: number): Work => work('l', { policyId: 'stuck', ...unlinked, timeoutMs });
+  const stuck = (timeoutMs: number): Work => work('l', { policyId: 'stuck', ...unstoppable, timeoutMs });
   const startedAtMs = monotonicMs();
   t.match(await pool.run(stuck(100)), { kind: 'timed-out', begun: true });
   t.ok(monotonicMs() - startedAtMs < 500, 'its caller is told at the deadline');
@@ -89,16 +94,30 @@ test('a guest that cannot be stopped is ended with its thread, as a last resort'
     onAsked();
     return encodeUtf8('1');
   };
-  const afterCall = work('H', { policyId: 'stuck', ...unlinked, timeoutMs: 1000, hostCall });
+  const afterCall = work('H', { policyId: 'stuck', ...unstoppable, timeoutMs: 1000, hostCall });
   const gone = t.rejects(pool.run(afterCall, { signal: leave.signal }), { code: 'aborted' });
   await asked;
   await sleep(100);
   leave.abort();
   await gone;
-  await sleep(150);
-  t.equal(pool.stats.threadsReplaced, 1, 'a client that goes away costs no thread');
   while (pool.stats.threadsReplaced === 1) await sleep(5);
   t.match(pool.stats, { timeouts: 1, stopped: 0, threadsReplaced: 2 });
+  await pool.close();
+});
+
+test('a guest that cannot be stopped gives way to others with its thread, and once only', async (t) => {
+  const { pool, work, unstoppable } = await poolWith({ concurrency: 1 });
+  for (let i = 0; i < 5; i++) await pool.run(work('a'));
+  let ended = false;
+  const stuck = pool.run(work('l', { policyId: 'stuck', ...unstoppable, timeoutMs: 600 }), {
+    deadlineMs: 20_000,
+  });
+  void stuck.then(() => (ended = true));
+  while (pool.stats.running === 0) await sleep(1);
+  while (!ended) await pool.run(work('a'));
+  t.match(await stuck, { kind: 'timed-out' });
+  while (pool.stats.threadsReplaced < 2) await sleep(5);
+  t.match(pool.stats, { preempted: 1, timeouts: 1, stopped: 0, threadsReplaced: 2 });
   await pool.close();
 });
 

@@ -94,7 +94,7 @@ test('the wait is estimated from the queue, and from guests that run unusually l
 
 /** A thread that one evaluation holds. */
 function heldThread(work: Partial<Flight['work']>): Thread {
-  const flight = { work: { timeoutMs: 60_000, compiled: { modules: [], plans: [] }, ...work }, timesGaveWay: 0 };
+  const flight = { work: { timeoutMs: 60_000, ...work }, timesGaveWay: 1 };
   const attempt = { seatedAtMs: 0, waitedMs: 0, waitingSinceMs: undefined, flight } as unknown as Attempt;
   return { attempts: () => [attempt] } as unknown as Thread;
 }

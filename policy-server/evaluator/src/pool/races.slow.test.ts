@@ -18,7 +18,7 @@ interface Setting {
   readonly random: Random;
   readonly work: (request: string, more?: Partial<Work>) => Work;
   /** The same policy where nothing checks whether it is to stop. */
-  readonly unlinked: Partial<Work>;
+  readonly unstoppable: Partial<Work>;
 }
 
 async function settingOf(seed: number): Promise<Setting> {
@@ -26,9 +26,9 @@ async function settingOf(seed: number): Promise<Setting> {
   const module = await modules.prepare(await obedientPolicy(), 'kubewarden-wapc');
   const compiled = modules.compiled(module);
   if (compiled === undefined) throw new Error('the module was not compiled');
-  const plan = { unlinked: 'for a test', globals: [], image: { covered: false, reason: 'for a test' } } as const;
+  const plan = { globals: [], image: { covered: false, reason: 'for a test' } } as const;
   const asItIs = [new WebAssembly.Module(Uint8Array.from(await obedientPolicy()))];
-  const unlinked: CompiledPolicy = { ...compiled, modules: asItIs, plans: [plan] };
+  const unstoppable: CompiledPolicy = { ...compiled, modules: asItIs, plans: [plan] };
   const pool = new EvaluationPool({
     concurrency: 2,
     maxQueueLength: 1000,
@@ -51,7 +51,7 @@ async function settingOf(seed: number): Promise<Setting> {
     },
     ...more,
   });
-  return { pool, work, random: randomFrom(seed), unlinked: { compiled: unlinked, moduleKey: 'unlinked' } };
+  return { pool, work, random: randomFrom(seed), unstoppable: { compiled: unstoppable, moduleKey: 'unstoppable' } };
 }
 
 /** What came of it: `right`, a reason why there is no answer, or what is wrong with the answer. */
@@ -99,7 +99,7 @@ for (const withReplacements of [false, true]) {
   const what = withReplacements ? 'while threads are replaced under them' : 'stopped, deserted and preempted';
   test(`thousands of evaluations ${what}: none is lost, none is told another's answer`, async (t) => {
     const setting = await settingOf(withReplacements ? 2 : 1);
-    const { pool, work, random, unlinked } = setting;
+    const { pool, work, random, unstoppable } = setting;
     const endsAtMs = monotonicMs() + RUN_MS;
     const seen = new Map<string, number>();
     const client = async (): Promise<void> => {
@@ -111,7 +111,7 @@ for (const withReplacements of [false, true]) {
     };
     const replace = async (): Promise<void> => {
       while (withReplacements && monotonicMs() < endsAtMs) {
-        const stuck = work('l', { policyId: `stuck ${random(2)}`, timeoutMs: 20 + random(40), ...unlinked });
+        const stuck = work('l', { policyId: `stuck ${random(2)}`, timeoutMs: 20 + random(40), ...unstoppable });
         await pool.run(stuck).catch(() => undefined);
       }
     };

@@ -1,5 +1,5 @@
 import { isHeavilyHeld } from './fairness.ts';
-import { canBeStopped, type Flight } from './flight.ts';
+import type { Flight } from './flight.ts';
 import type { EvaluationQueue } from './queue.ts';
 import type { Reputation } from './reputation.ts';
 import type { Thread } from './thread.ts';
@@ -91,8 +91,8 @@ function nextAlone(
 }
 
 function seatAlone(flight: Flight, threads: readonly Thread[], { concurrency }: SeatingRules): Seating | undefined {
-  // With one thread there is nothing to keep apart, except what may take the thread down with it.
-  if (concurrency === 1 && canBeStopped(flight.work.compiled)) return seatShared(flight, threads);
+  // With one thread there is nothing to keep apart.
+  if (concurrency === 1) return seatShared(flight, threads);
   const open = threads.filter((each) => each.reservedFor === undefined || each.reservedFor === flight);
   const own = open.find((each) => each.reservedFor === flight);
   // One thread always stays for those who share, or two looping guests would hold up everybody on a machine with two cores.

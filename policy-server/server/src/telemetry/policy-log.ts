@@ -53,10 +53,6 @@ export function logEvaluatorEvents(log: Log): Disposable {
     onEvaluatorEvent('released', ({ policyId }) => {
       evaluator.info('policy keeps to its execution time again', { policy_id: policyId });
     }),
-    onEvaluatorEvent('prepared', ({ sha256, unlinked }) => {
-      if (unlinked === undefined) return;
-      evaluator.warn('policy module cannot be stopped without its thread', { sha256sum: sha256, reason: unlinked });
-    }),
     onEvaluatorEvent('stopped', ({ policyId, operation, reason, tookMs }) => {
       evaluator.debug('policy stopped', { policy_id: policyId, operation, reason, took_ms: Math.round(tookMs) });
     }),

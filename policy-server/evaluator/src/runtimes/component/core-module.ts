@@ -14,7 +14,7 @@ export function coreModules(
 ): CoreModule[] {
   return modules.map((module, index) => {
     const plan = plans[index];
-    if (plan === undefined || plan.unlinked !== undefined) return { module, completeImports: (imports) => imports };
+    if (plan === undefined) return { module, completeImports: (imports) => imports };
     return { module, completeImports: (imports) => ({ ...imports, [LINK_MODULE]: suppliedTo(plan, control) }) };
   });
 }

@@ -24,7 +24,7 @@ export async function compileGuest(
     if (!exported.some((each) => each.name === name && each.kind === kind))
       throw new EvaluationError('module-invalid', otherwise);
   }
-  checkImports(importsOf(module, plan), bytes, contract.offer);
+  checkImports(importsOf(module), bytes, contract.offer);
   const { mode, sha256, instances } = options;
   return { mode, sha256, modules: [module], plans: [plan], instances: reportOf(plan, instances) };
 }
@@ -54,10 +54,9 @@ export async function compileLinked(
   }
 }
 
-/** What a module imports, without what the link step added. A module that was not linked has no business with those names. */
-export function importsOf(module: WebAssembly.Module, plan: LinkPlan): readonly WebAssembly.ModuleImportDescriptor[] {
-  const imports = WebAssembly.Module.imports(module);
-  return plan.unlinked === undefined ? imports.filter((each) => each.module !== LINK_MODULE) : imports;
+/** What a module imports, without what the link step added: it lets no module import under that name itself. */
+export function importsOf(module: WebAssembly.Module): readonly WebAssembly.ModuleImportDescriptor[] {
+  return WebAssembly.Module.imports(module).filter((each) => each.module !== LINK_MODULE);
 }
 
 /** What was done to the only module of a policy that is a core module. */

@@ -28,7 +28,6 @@ export function instantiateLinked(
   imports: WebAssembly.Imports,
   memoryPages = plan.memory?.initialPages ?? 0,
 ): LinkedInstance {
-  if (plan.unlinked !== undefined) return { exports: instantiate(guest, module, imports), state: undefined };
   const supplied = Object.assign(Object.create(null) as WebAssembly.Imports, imports);
   supply(supplied, { module: LINK_MODULE, name: CONTROL_IMPORT }, thread.control);
   if (plan.memory !== undefined) {
@@ -50,10 +49,7 @@ function supply(
   imports[module] = Object.assign(Object.create(null) as WebAssembly.ModuleImports, imports[module], { [name]: value });
 }
 
-/**
- * Makes an instance and binds its memory. The start function of a module that was not linked runs in here, outside of `promising`:
- * it may use imports that answer at once, and traps on the others.
- */
+/** Makes an instance and binds its memory. */
 export function instantiate(
   guest: Guest,
   module: WebAssembly.Module,
@@ -81,17 +77,10 @@ function newInstance(module: WebAssembly.Module, imports: WebAssembly.Imports): 
   try {
     return new WebAssembly.Instance(module, imports);
   } catch (error) {
-    throw new EvaluationError('initialisation-failed', `cannot instantiate the policy: ${problemOf(error)}`, {
+    throw new EvaluationError('initialisation-failed', `cannot instantiate the policy: ${messageOf(error)}`, {
       cause: error,
     });
   }
-}
-
-function problemOf(error: unknown): string {
-  if (error instanceof WebAssembly.SuspendError) {
-    return 'its start function waits for the host, which only exported functions may do (_initialize, _start)';
-  }
-  return messageOf(error);
 }
 
 /** An exported function, if there is one of that name. */

@@ -27,7 +27,7 @@ async function compile(bytes: Uint8Array, options: CompileOptions): Promise<Comp
       `the module is no Rego policy: it does not export ${missing.join(', ')}`,
     );
   }
-  const unknown = unknownImports(importsOf(module, plan));
+  const unknown = unknownImports(importsOf(module));
   if (unknown.length > 0) {
     throw new EvaluationError('import-unknown', `no Rego policy is offered the import ${unknown.join(', ')}`);
   }

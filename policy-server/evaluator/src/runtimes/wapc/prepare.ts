@@ -30,7 +30,7 @@ export const wapcRuntime: Runtime = {
 export function wapcInstances(compiled: CompiledPolicy, thread: ThreadContext): ImagedInstances<WapcInstance> {
   const module = coreModule(compiled);
   const plan = corePlan(compiled);
-  const source: WapcModule = { module, plan, thread, imports: importsOf(module, plan) };
+  const source: WapcModule = { module, plan, thread, imports: importsOf(module) };
   return new ImagedInstances<WapcInstance>({
     plan,
     thread,

@@ -63,7 +63,7 @@ test(
       cacheDir: undefined,
     });
     const [module, plan] = [coreModule(compiled), corePlan(compiled)];
-    const image = new FirstReadImage({ module, plan, thread, imports: importsOf(module, plan) }, 'validate');
+    const image = new FirstReadImage({ module, plan, thread, imports: importsOf(module) }, 'validate');
     const encoder = new TextEncoder();
     const first = await image.take(new FakeHost());
     const bytes = first?.instance.state?.bytes.slice();

@@ -18,6 +18,6 @@ export const wasiRuntime: Runtime = {
   },
   async prepare(compiled, thread) {
     const [module, plan] = [coreModule(compiled), corePlan(compiled)];
-    return new WasiPolicy({ module, plan, thread, imports: importsOf(module, plan) });
+    return new WasiPolicy({ module, plan, thread, imports: importsOf(module) });
   },
 };
