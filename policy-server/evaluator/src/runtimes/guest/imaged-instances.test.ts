@@ -197,6 +197,15 @@ test('what is idle is dropped after a while: instances first, the image with the
   t.equal(subject.started, 2);
 });
 
+test('tables count: they lie outside of the memory', async (t) => {
+  const sizeWith = async (tables: string): Promise<number> => {
+    const thread = threadWith({});
+    await (await subjectOf(thread, COUNTING.replace('(memory', `${tables} (memory`))).take();
+    return instancePoolOf(thread).sizeBytes;
+  };
+  t.equal((await sizeWith('(table 1000 funcref) (table 24 2000 externref)')) - (await sizeWith('')), 1024 * 24);
+});
+
 test('the pool sweeps itself and does not keep a thread alive', async (t) => {
   const thread = threadWith({ idleMs: 20 });
   const pool = instancePoolOf(thread);

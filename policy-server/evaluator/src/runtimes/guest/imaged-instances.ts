@@ -6,10 +6,11 @@ import { type InstancePool, instancePoolOf, type Shelf } from './instance-pool.t
 
 /** What an instance costs the engine apart from its memory: wrappers, dispatch tables, the closures of its imports. */
 const INSTANCE_OVERHEAD_BYTES = 65_536;
+const TABLE_ENTRY_BYTES = 24;
 
 /** An instance of one module, whatever the runtime puts around it. */
 export interface ImagedInstance {
-  /** `undefined` = there is nothing to take an image of: the module was not linked. */
+  /** `undefined` = its module is not covered by images. */
   readonly state: InstanceState | undefined;
 }
 
@@ -113,7 +114,7 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
     if (clean && inRoom && image === this.#image) {
       this.#idle.push(lease);
       this.#pool.fit();
-    } else this.#pool.remove(bytesOf(lease));
+    } else this.#pool.remove(this.#bytesOf(lease));
   }
 
   get oldestIdleSinceMs(): number | undefined {
@@ -122,7 +123,7 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
 
   dropOldest(): void {
     const lease = this.#idle.shift();
-    if (lease !== undefined) this.#pool.remove(bytesOf(lease));
+    if (lease !== undefined) this.#pool.remove(this.#bytesOf(lease));
     if (this.#idle.length === 0) this.#dropImage();
   }
 
@@ -159,7 +160,7 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
   #lease(instance: T, image: Image, memoryPages: number): ImagedLease<T> {
     this.#usedAtMs = this.#pool.options.nowMs();
     const lease = { instance, image, memoryPages, usedAtMs: this.#usedAtMs };
-    this.#pool.add(this, bytesOf(lease));
+    this.#pool.add(this, this.#bytesOf(lease));
     return lease;
   }
 
@@ -183,7 +184,7 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
     const maximumPages = this.#recipe.plan.memory?.maximumPages ?? 0;
     const image = Image.capture(state, { maximumPages, initial });
     if (typeof image === 'string') return image;
-    const size = image.sizeBytes + bytesOf({ memoryPages: image.pagesWith(this.#roomPages) });
+    const size = image.sizeBytes + this.#bytesOf({ memoryPages: image.pagesWith(this.#roomPages) });
     return size > maxBytes ? `image and instance take ${size} bytes, more than the ${maxBytes} of the pool` : image;
   }
 
@@ -194,15 +195,16 @@ export class ImagedInstances<T extends ImagedInstance> implements Shelf {
 
   #dropImage(): void {
     if (this.#image === undefined) return;
-    this.#pool.remove(this.#idle.reduce((size, lease) => size + bytesOf(lease), this.#image.sizeBytes));
+    this.#pool.remove(this.#idle.reduce((size, lease) => size + this.#bytesOf(lease), this.#image.sizeBytes));
     this.#image = undefined;
     this.#idle.length = 0;
   }
-}
 
-/** What keeping an instance costs. */
-function bytesOf({ memoryPages }: { readonly memoryPages: number }): number {
-  return memoryPages * PAGE_BYTES + INSTANCE_OVERHEAD_BYTES;
+  /** What keeping an instance costs. Tables are as large as at the start: no image covers a module that changes one. */
+  #bytesOf({ memoryPages }: { readonly memoryPages: number }): number {
+    const { tableEntries = 0 } = this.#recipe.plan;
+    return memoryPages * PAGE_BYTES + tableEntries * TABLE_ENTRY_BYTES + INSTANCE_OVERHEAD_BYTES;
+  }
 }
 
 function isImaged<T>(lease: Lease<T>): lease is ImagedLease<T> {
