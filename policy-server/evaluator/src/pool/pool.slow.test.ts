@@ -138,8 +138,9 @@ test('a thread that takes the place of another is warmed before it is given requ
 
 test('who is to be warmed on a thread that comes to its end waits for it no longer', async (t) => {
   const { pool, work, deadlyWork } = await poolWith({ concurrency: 2 });
-  await pool.warm('deadly', [deadlyWork, work('a'), work('a')]);
+  await pool.warm('deadly', [deadlyWork, work('a')]);
   t.equal(pool.stats.threadsReplaced, 2);
+  await pool.warm('another', [work('a')]);
   t.match(await pool.run(work('a')), { kind: 'validated' });
   await pool.close();
 });
@@ -149,9 +150,9 @@ test('a module is warmed once, by the first of its policies that is answered', a
   let asked = 0;
   const counting = work('h:10', { hostCall: async () => encodeUtf8(String(asked++ + 10)) });
   await pool.warm('obedient', [work('l', { timeoutMs: 20 }), counting]);
-  t.equal(asked, 2, 'on each thread');
+  t.equal(asked, 0, 'one that hangs is asked once');
   await Promise.all([pool.warm('obedient', [counting]), pool.warm('obedient', [counting])]);
-  t.ok(asked >= 4, 'again: the first one was not answered');
+  t.ok(asked >= 2, 'on each thread: the first policy was not answered');
   const before = asked;
   await pool.warm('obedient', [counting]);
   t.equal(asked, before);
