@@ -55,12 +55,22 @@ export class Guest {
   attach(host: GuestHost): void {
     this.host.attach(host);
     this.memory.forgetSize();
+    this.#reset();
+  }
+
+  /** Ends an evaluation after which the instance may wait for another one: nothing here keeps its request or its answer alive. */
+  detach(): void {
+    this.host.detach();
+    this.#reset();
+  }
+
+  #reset(): void {
     this.#stop = undefined;
     this.#resets.forEach((reset) => reset());
   }
 
-  /** Registers what is to be done whenever an evaluation begins: for imports that remember something while one lasts. */
-  onAttach(reset: () => void): void {
+  /** Registers what is to be done whenever an evaluation begins or has ended: for imports that remember something while one lasts. */
+  onReset(reset: () => void): void {
     this.#resets.push(reset);
   }
 

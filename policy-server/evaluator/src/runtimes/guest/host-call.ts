@@ -22,7 +22,7 @@ export class HostCalls {
 
   constructor(guest: Guest) {
     this.#guest = guest;
-    guest.onAttach(() => {
+    guest.onReset(() => {
       this.#made = 0;
     });
   }

@@ -24,7 +24,7 @@ export function descriptorFunctions(system: System, snapshot: Snapshot) {
   const open = new Set(STREAMS);
   const { guest } = system;
   const { memory } = guest;
-  guest.onAttach(() => {
+  guest.onReset(() => {
     for (const stream of STREAMS) open.add(stream);
     system.hasClosedStream = false;
   });

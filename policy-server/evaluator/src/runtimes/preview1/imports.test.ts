@@ -6,8 +6,9 @@ import { exportedFunction, instantiate } from '../guest/instance.ts';
 import { linkImports } from '../guest/offer.ts';
 import { CapturedOutput } from '../guest/output.ts';
 import { Stdin } from './stdin.ts';
-import type { Snapshot, System } from './system.ts';
+import { type Snapshot, type System, systemFor } from './system.ts';
 import { PREVIEW1_OFFER, preview1Functions } from './imports.ts';
+import { testThread } from '../guest/test-evaluation.ts';
 
 const WAT_TYPES: Readonly<Record<string, string>> = { i: 'i32', I: 'i64' };
 const PAGE = 65_536;
@@ -67,6 +68,18 @@ function boot(snapshot: Snapshot = 'wasi_snapshot_preview1', argv: readonly stri
   };
   return { host, guest, system, call, errno, memory: guest.memory };
 }
+
+test('what is in the pipes belongs to one evaluation, and goes with its end', (t) => {
+  const { guest, stdin, stdout, stderr } = systemFor(testThread());
+  for (const end of [() => guest.detach(), () => guest.attach(new FakeHost())]) {
+    stdin.append(encoder.encode('never read'));
+    stdout.append(encoder.encode('printed'));
+    stderr.append(encoder.encode('complained'));
+    end();
+    t.same([stdin.size, stdout.size, stderr.size], [0, 0, 0]);
+  }
+  t.end();
+});
 
 test('args_* lays out the words one after the other', async (t) => {
   const { errno, memory } = boot('wasi_snapshot_preview1', ['policy.wasm', 'validate']);

@@ -26,7 +26,7 @@ export function systemFor({ limits, control }: ThreadContext): System {
   const stdin = new Stdin();
   const stdout = new CapturedOutput('standard output', limits.maxOutputBytes);
   const stderr = new CapturedOutput('standard error', limits.maxOutputBytes);
-  guest.onAttach(() => {
+  guest.onReset(() => {
     stdin.clear();
     stdout.clear();
     stderr.clear();

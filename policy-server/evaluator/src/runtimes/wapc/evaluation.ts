@@ -46,7 +46,7 @@ export class WapcEvaluation implements Evaluation {
     this.#lease = undefined;
     const { guest } = lease.instance;
     const { isReusable } = guest;
-    if (isReusable) guest.host.detach();
+    if (isReusable) guest.detach();
     else guest.abandon();
     this.#instances.giveBack(lease, isReusable);
   }
@@ -54,7 +54,7 @@ export class WapcEvaluation implements Evaluation {
   #widen(lease: Lease<WapcInstance>): Lease<WapcInstance> {
     const wide = this.#instances.widen(lease);
     if (wide === lease) return lease;
-    lease.instance.guest.host.detach();
+    lease.instance.guest.detach();
     this.#attach(wide);
     return wide;
   }

@@ -76,7 +76,7 @@ function hostCallFunctions(guest: Guest) {
     last.response = undefined;
     last.error = undefined;
   };
-  guest.onAttach(forget);
+  guest.onReset(forget);
   return {
     async __host_call(...parameters: HostCallParameters): Promise<number> {
       forget();
@@ -98,7 +98,7 @@ function hostCallFunctions(guest: Guest) {
 function consoleFunctions(guest: Guest) {
   const { memory, limits, host } = guest;
   let written = 0;
-  guest.onAttach(() => {
+  guest.onReset(() => {
     written = 0;
   });
   return {

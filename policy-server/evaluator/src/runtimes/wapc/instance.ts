@@ -43,6 +43,7 @@ export class WapcInstance implements ImagedInstance {
   constructor(source: WapcModule, memoryPages?: number) {
     this.#system = systemFor(source.thread);
     this.guest = this.#system.guest;
+    this.guest.onReset(() => this.#exchangeRequest(undefined));
     const functions = wapcFunctions(this.#system, this.#exchange);
     const linked = linkImports(this.guest, source.imports, WAPC_OFFER, functions);
     const { exports, state } = instantiateLinked(this.guest, source, linked, memoryPages);
@@ -71,16 +72,19 @@ export class WapcInstance implements ImagedInstance {
   }
 
   async call(operation: GuestOperation, input: GuestInput): Promise<GuestAnswer> {
-    const exchange = this.#exchange;
     const payload = payloadParts(operation, input);
     const name = OPERATIONS[operation];
-    // What start code or an earlier evaluation left behind is no answer to this request.
-    exchange.request = { operation: name, payload };
-    exchange.response = undefined;
-    exchange.guestError = undefined;
+    this.#exchangeRequest({ operation: name, payload });
     const outcome = await this.guest.call(this.#guestCall, name.length, sizeOf(payload));
     this.#logStreams();
     return this.#answerOf(operation, outcome);
+  }
+
+  /** What start code or an earlier evaluation left behind is no answer to this request. */
+  #exchangeRequest(request: Exchange['request']): void {
+    this.#exchange.request = request;
+    this.#exchange.response = undefined;
+    this.#exchange.guestError = undefined;
   }
 
   #answerOf(operation: GuestOperation, outcome: GuestOutcome): GuestAnswer {

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { watModule } from '@portcullis/testkit';
 import { test } from 'tap';
+import { collectGarbage } from '../../garbage.ts';
 import { FakeHost, inputOf } from '../guest/fake-host.ts';
 import { evaluateOnce, prepareOn, testThread, textOf } from '../guest/test-evaluation.ts';
 import type { Prepared, ThreadContext } from '../runtime.ts';
@@ -46,6 +48,26 @@ test('nothing the host remembers of an evaluation is there in the next', async (
     t.match(await evaluateOnce(prepared, { operation: 'validate_settings' }), /GuestCallFailure\("kubewarden"\)/);
   }
   t.same(prepared.instances, { kind: 'reset' });
+});
+
+test('an idle instance keeps neither request nor answer alive', async (t) => {
+  const prepared = await prepare(guest(SAY));
+  const evaluated = async (): Promise<WeakRef<object>[]> => {
+    const evaluation = await prepared.begin('validate', new FakeHost());
+    const input = inputOf('{"secret":1}', '{"another":2}');
+    const answer = await evaluation.call(input);
+    evaluation.end();
+    if (answer.kind !== 'response') throw new TypeError(answer.kind);
+    return [input.request, input.settings, answer.bytes].map((bytes) => new WeakRef(bytes));
+  };
+  const kept = await evaluated();
+  await setImmediate();
+  collectGarbage();
+  t.same(
+    kept.map((reference) => reference.deref()),
+    [undefined, undefined, undefined],
+  );
+  t.equal(await evaluateOnce(prepared), 'kubewarden', 'and is there for the next');
 });
 
 test('an evaluation that has ended knows no instance any more', async (t) => {

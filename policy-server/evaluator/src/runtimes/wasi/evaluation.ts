@@ -52,7 +52,7 @@ export class WasiEvaluation implements Evaluation {
   #widened(lease: Lease<WasiInstance>): Lease<WasiInstance> {
     const wide = this.#source.widen?.(lease) ?? lease;
     if (wide === lease) return lease;
-    lease.instance.guest.host.detach();
+    lease.instance.guest.detach();
     wide.instance.attach(this.#operation, this.#host);
     return wide;
   }
@@ -62,7 +62,7 @@ export class WasiEvaluation implements Evaluation {
     if (lease === undefined) return;
     this.#lease = undefined;
     const { guest } = lease.instance;
-    if (this.#isReusable) guest.host.detach();
+    if (this.#isReusable) guest.detach();
     else guest.abandon();
     this.#source.giveBack(lease, this.#isReusable);
   }

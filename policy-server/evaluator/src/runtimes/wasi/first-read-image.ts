@@ -122,7 +122,7 @@ export class FirstReadImage {
     const outcome = await instance.goOn(run.payload);
     const restMs = this.#nowMs() - startedAtMs;
     const isSame = host.isAtEnd && sameEnd(run, { instance, outcome });
-    instance.guest.host.detach();
+    instance.guest.detach();
     this.#instances.giveBack(lease, isSame && instance.isReusableAfter(outcome));
     if (outcome.kind === 'limit') return false;
     if (isSame) return this.#isWorthIt(restMs);
