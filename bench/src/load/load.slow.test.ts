@@ -99,13 +99,17 @@ test('an open loop charges a server that stalls for everybody who would have wai
 });
 
 test('a load ends when it is told to, with what was seen until then', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  let requests = 0;
   const server = createHttpServer((request, response) => {
     request.resume();
     response.end(ALLOWED);
+    if (++requests === 100) asked.resolve();
   });
   t.teardown(() => server.close());
   const load = startLoad(plan(await portOf(server)));
-  setTimeout(() => load.stop(), 500);
+  await asked.promise;
+  load.stop();
   t.ok((await load.result).answers > 0);
 });
 

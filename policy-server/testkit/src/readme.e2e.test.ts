@@ -50,7 +50,7 @@ test('README: every line of the main job does what it says', async (t) => {
   try {
     const deadlineMs = Date.now() + 120_000;
     while (!printed.includes('Ctrl-C stops it') && Date.now() < deadlineMs) await sleep(100);
-    t.match(printed, /^pod-privileged +protect +kubewarden-wapc +[0-9a-f]{12} +[\d.]+ kB +yes$/m);
+    t.match(printed, /^pod-privileged +protect +kubewarden-wapc +[0-9a-f]{12} +[\d.]+ kB +reset +yes$/m);
     t.match(printed, 'curl -s -H');
     for (const { command, output } of others) t.equal(await type(command, port), output, command);
   } finally {

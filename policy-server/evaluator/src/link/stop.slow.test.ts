@@ -37,7 +37,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   'fills in a row': `${HUGE} (func (export "spin") ${`(memory.fill (i32.const 0) (i32.const 1) ${LENGTH})`.repeat(1000)})`,
   'copies in a row': `${HUGE} (func (export "spin") ${`(memory.copy (i32.const 16) (i32.const 0) ${LENGTH})`.repeat(1000)})`,
   'fills in a loop': `${HUGE} (func (export "spin") (loop (memory.fill (i32.const 0) (i32.const 1) ${LENGTH}) (br 0)))`,
-  'fills of a table in a row': `(table 1000000 funcref) (func (export "spin") ${'(table.fill 0 (i32.const 0) (ref.null func) (i32.const 1000000))'.repeat(5000)})`,
+  'fills of a table in a row': `(table 262144 funcref) (func (export "spin") ${'(table.fill 0 (i32.const 0) (ref.null func) (i32.const 262144))'.repeat(5000)})`,
 };
 
 /** Typical is a fraction of a millisecond. This machine may be busy: a guest that is not stopped at all would never end. */
