@@ -1,3 +1,4 @@
+import { EvaluationError } from '../../errors.ts';
 import { CONTROL_IMPORT, LINK_MODULE, type LinkPlan } from '../../link/plan.ts';
 
 /** A core module of a component and what the link step made it import, which the glue knows nothing of. */
@@ -14,7 +15,7 @@ export function coreModules(
 ): CoreModule[] {
   return modules.map((module, index) => {
     const plan = plans[index];
-    if (plan === undefined) return { module, completeImports: (imports) => imports };
+    if (plan === undefined) throw new EvaluationError('module-invalid', 'the compiled component lacks a link plan');
     return { module, completeImports: (imports) => ({ ...imports, [LINK_MODULE]: suppliedTo(plan, control) }) };
   });
 }
