@@ -163,3 +163,18 @@ test('a suspect policy has one thread, whatever the number of its evaluations', 
   t.same(seated, [first, other]);
   t.same(queue.all(), [second]);
 });
+
+test('who is quick may be seated behind one who is quick, and nobody else behind anybody', async (t) => {
+  const [one, two] = threads(2) as [Thread, Thread];
+  const reputation = known('quick', 'slow');
+  const rules = { concurrency: 2, reputation, nowMs: 0 };
+  const quick = flightOf('quick');
+  occupy(one, flightOf('quick'), 0);
+  t.same(nextSeating(queueOf(quick), [one, two], rules), { flight: quick, thread: two }, 'a free thread is better');
+  occupy(two, flightOf('slow'), 0);
+  t.same(nextSeating(queueOf(quick), [one, two], rules), { flight: quick, thread: one });
+  t.equal(nextSeating(queueOf(flightOf('slow')), [one, two], rules), undefined);
+  t.equal(nextSeating(queueOf(flightOf('never seen')), [one, two], rules), undefined);
+  t.equal(occupy(one, flightOf('quick'), 0).isFollower, true);
+  t.equal(nextSeating(queueOf(quick), [one, two], rules), undefined, 'one at most waits there');
+});

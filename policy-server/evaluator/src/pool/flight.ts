@@ -67,6 +67,8 @@ export interface Attempt {
   readonly thread: Thread;
   readonly seat: number;
   readonly seatedAtMs: number;
+  /** Seated behind one that had the thread. */
+  readonly isFollower: boolean;
   /** Ends the host call under way. */
   hostCall: AbortController | undefined;
   /** How often the host has answered. */
@@ -95,6 +97,7 @@ export function newAttempt(flight: Flight, thread: Thread, evaluationId: number,
     thread,
     seat: thread.takeSeat(),
     seatedAtMs: nowMs,
+    isFollower: thread.runnable > 0,
     hostCall: undefined,
     answers: 0,
     waitingSinceMs: undefined,

@@ -1,8 +1,14 @@
 import { EvaluationError } from '../errors.ts';
+import { ranMs } from './fairness.ts';
 import { type Attempt, type Flight, isRunnable, type Work } from './flight.ts';
 import type { EvaluationQueue } from './queue.ts';
 import { type Reputation, SLICE_MS } from './reputation.ts';
 import type { Thread } from './thread.ts';
+
+/** Why evaluations are refused that were let in. */
+export const LIMIT_REACHED = 'its policy has just run into its time limit, and there is no time for another try';
+export const SHED = 'others, whose answers admissions wait for, go before it';
+export const TOO_LATE = 'its turn did not come in time';
 
 export interface OverloadOptions {
   readonly concurrency: number;
@@ -93,7 +99,7 @@ export class OverloadGuard {
     }
     const busy = this.#occupations(threads, reputation.isSlow(policyId));
     if (busy.length < concurrency) return 0;
-    let aheadMs = 0;
+    let aheadMs = seatedBehindMs(threads, usualMs);
     for (const [id, count] of queue.sharedCounts()) aheadMs += count * usualMs(id);
     return estimateWaitMs(aheadMs, busy);
   }
@@ -102,8 +108,7 @@ export class OverloadGuard {
   #occupations(threads: readonly Thread[], isPatient: boolean): Occupation[] {
     const { reputation } = this.#options;
     return threads
-      .flatMap((thread) => thread.attempts())
-      .filter(isRunnable)
+      .flatMap((thread) => thread.attempts().find(isRunnable) ?? [])
       .map((attempt) => {
         const { flight } = attempt;
         const elapsedMs = this.elapsedMs(attempt);
@@ -115,9 +120,19 @@ export class OverloadGuard {
   }
 
   /** How long an attempt has occupied its thread. */
-  elapsedMs({ seatedAtMs, waitedMs }: Attempt): number {
-    return this.#options.nowMs() - seatedAtMs - waitedMs;
+  elapsedMs(attempt: Attempt): number {
+    if (attempt.isFollower) return ranMs(attempt);
+    return this.#options.nowMs() - attempt.seatedAtMs - attempt.waitedMs;
   }
+}
+
+/** What those have to do who are seated behind others. */
+function seatedBehindMs(threads: readonly Thread[], usualMs: (policyId: string) => number): number {
+  let totalMs = 0;
+  for (const thread of threads) {
+    for (const { flight } of thread.attempts().filter(isRunnable).slice(1)) totalMs += usualMs(flight.work.policyId);
+  }
+  return totalMs;
 }
 
 /** A guest at work, as the estimate sees it. */

@@ -8,7 +8,7 @@ import { type Attempt, type Flight, leave, newAttempt, type Work, type WorkOutco
 import { type FlightEnds, Flights, type RunOptions } from './flights.ts';
 import { HostDesk } from './host-desk.ts';
 import type { EvaluateOutcome, MessageToHost } from './messages.ts';
-import { type Newcomer, OverloadGuard, usualPatienceMs } from './overload.ts';
+import { LIMIT_REACHED, type Newcomer, OverloadGuard, SHED, TOO_LATE, usualPatienceMs } from './overload.ts';
 import { EvaluationQueue, type Line } from './queue.ts';
 import { Reputation } from './reputation.ts';
 import { type Seating, unreserve } from './seating.ts';
@@ -25,10 +25,6 @@ export interface PoolOptions {
   readonly instances: InstanceMode;
   readonly nowMs: () => number;
 }
-
-const LIMIT_REACHED = 'its policy has just run into its time limit, and there is no time for another try';
-const SHED = 'others, whose answers admissions wait for, go before it';
-const TOO_LATE = 'its turn did not come in time';
 
 /**
  * Decides who runs where. An evaluation is seated on a thread that nobody occupies, or waits. While its guest waits for the host
@@ -81,8 +77,8 @@ export class EvaluationPool {
   }
 
   get stats(): PoolStats {
-    const { refusals: overloads } = this.#overload;
-    return { ...occupancy(this.#allThreads()), queued: this.#queue.size, ...this.#counts, overloads };
+    const queued = this.#queue.size;
+    return { ...occupancy(this.#allThreads()), queued, ...this.#counts, overloads: this.#overload.refusals };
   }
 
   /** @throws EvaluationError `overloaded`, `aborted`, `closed`, `threads-failed` */
@@ -201,15 +197,15 @@ export class EvaluationPool {
     this.#queue.remove(flight);
     clearTimeout(flight.queueTimer);
     const attempt = newAttempt(flight, thread, ++this.#lastEvaluationId, this.#options.nowMs());
-    flight.attempt = attempt;
     flight.attempts++;
+    flight.attempt = attempt;
     thread.add(attempt);
-    const { policyId, operation } = flight.work;
-    if (flight.warms === undefined) {
-      publish('started', { policyId, operation, threadId: thread.id, attempt: flight.attempts });
-    }
-    armDeadline(attempt, this.#endings.verdicts);
+    const { work, warms, attempts } = flight;
+    if (warms === undefined) publish('started', { ...namesOf(work), threadId: thread.id, attempt: attempts });
+    const { verdicts } = this.#endings;
+    armDeadline(attempt, verdicts);
     thread.evaluate(attempt);
+    watchThread(thread, verdicts);
   }
 
   #onOutcome(attempt: Attempt, outcome: EvaluateOutcome): void {
@@ -290,11 +286,14 @@ export class EvaluationPool {
 
   #settle(attempt: Attempt, outcome: WorkOutcome): void {
     const { waitedMs, seatedAtMs, flight } = attempt;
-    const { policyId, operation } = flight.work;
-    const durationMs = this.#options.nowMs() - seatedAtMs;
     if (flight.warms === undefined) {
-      publish('finished', { policyId, operation, outcome: outcome.kind, durationMs, waitedMs });
+      const durationMs = this.#options.nowMs() - seatedAtMs;
+      publish('finished', { ...namesOf(flight.work), outcome: outcome.kind, durationMs, waitedMs });
     }
-    this.#flights.resolve(attempt.flight, outcome);
+    this.#flights.resolve(flight, outcome);
   }
+}
+
+function namesOf({ policyId, operation }: Work): Pick<Work, 'policyId' | 'operation'> {
+  return { policyId, operation };
 }

@@ -1,6 +1,9 @@
 /** What an evaluation may take of a thread while others wait; most take a hundredth of it. */
 export const SLICE_MS = 20;
 
+/** A tenth of a slice; most evaluations take a tenth of it. */
+const QUICK_MS = 2;
+
 /** The first runs of a policy make its code ready as they go, on each thread; they say nothing. */
 const RUNS_TO_KNOW = 3;
 
@@ -49,6 +52,11 @@ export class Reputation {
     const record = this.#records.get(policyId);
     if (record?.usualMs === undefined || record.usualMs <= SLICE_MS) return false;
     return record.runs >= FIRST_RUNS || record.isOutlasting;
+  }
+
+  /** Whether it usually takes so little that somebody else hardly notices to wait for it. */
+  isQuick(policyId: string): boolean {
+    return (this.usualMs(policyId) ?? Infinity) <= QUICK_MS && !this.isSuspect(policyId);
   }
 
   isSuspect(policyId: string): boolean {

@@ -1,5 +1,5 @@
 import { isHeavilyHeld } from './fairness.ts';
-import type { Flight } from './flight.ts';
+import { type Flight, isRunnable } from './flight.ts';
 import type { EvaluationQueue } from './queue.ts';
 import type { Reputation } from './reputation.ts';
 import type { Thread } from './thread.ts';
@@ -39,11 +39,11 @@ export function nextSeating(
   const alone = nextAlone(queue, open, rules);
   const mayBeAlone =
     alone !== undefined && (!isLastThread || (rules.concurrency === 1 && rules.nowMs - alone.queuedAtMs > PATIENCE_MS));
-  if (!mayBeAlone) return seatShared(shared, open);
+  if (!mayBeAlone) return seatShared(shared, open, rules);
   if (shared !== undefined && shared.queuedAtMs < alone.queuedAtMs) {
-    return seatShared(shared, open) ?? seatAlone(alone, open, rules);
+    return seatShared(shared, open, rules) ?? seatAlone(alone, open, rules);
   }
-  return seatAlone(alone, open, rules) ?? seatShared(shared, open);
+  return seatAlone(alone, open, rules) ?? seatShared(shared, open, rules);
 }
 
 /** Gives back what was kept free for a flight. */
@@ -64,10 +64,26 @@ function seatWarming(queue: EvaluationQueue): Seating | undefined {
   return undefined;
 }
 
-function seatShared(flight: Flight | undefined, threads: readonly Thread[]): Seating | undefined {
+function seatShared(
+  flight: Flight | undefined,
+  threads: readonly Thread[],
+  { reputation }: SeatingRules,
+): Seating | undefined {
   if (flight === undefined) return undefined;
-  const thread = emptiest(threads.filter((each) => each.hasRoom && each.reservedFor === undefined));
+  const shared = threads.filter((each) => each.reservedFor === undefined);
+  const thread =
+    emptiest(shared.filter((each) => each.hasRoom)) ??
+    (reputation.isQuick(flight.work.policyId) ? shared.find((each) => isSoonFree(each, reputation)) : undefined);
   return thread && { flight, thread };
+}
+
+/**
+ * Whether somebody quick may be seated behind the one who has the thread, who is quick too: the thread then finds its next work
+ * there instead of going to sleep until it is told, which costs more than the evaluation.
+ */
+function isSoonFree(thread: Thread, reputation: Reputation): boolean {
+  if (thread.runnable !== 1 || !thread.hasSeat || thread.isStopping) return false;
+  return thread.attempts().every((attempt) => !isRunnable(attempt) || reputation.isQuick(attempt.flight.work.policyId));
 }
 
 /**
@@ -90,9 +106,13 @@ function nextAlone(
   return suspect;
 }
 
-function seatAlone(flight: Flight, threads: readonly Thread[], { concurrency }: SeatingRules): Seating | undefined {
+function seatAlone(
+  flight: Flight,
+  threads: readonly Thread[],
+  { concurrency, reputation, nowMs }: SeatingRules,
+): Seating | undefined {
   // With one thread there is nothing to keep apart.
-  if (concurrency === 1) return seatShared(flight, threads);
+  if (concurrency === 1) return seatShared(flight, threads, { concurrency, reputation, nowMs });
   const open = threads.filter((each) => each.reservedFor === undefined || each.reservedFor === flight);
   const own = open.find((each) => each.reservedFor === flight);
   // One thread always stays for those who share, or two looping guests would hold up everybody on a machine with two cores.

@@ -68,8 +68,12 @@ export class Thread {
     return count;
   }
 
+  get hasSeat(): boolean {
+    return this.#freeSeats.length > 0;
+  }
+
   get hasRoom(): boolean {
-    return this.#freeSeats.length > 0 && this.runnable === 0;
+    return this.hasSeat && this.runnable === 0;
   }
 
   attempts(): Attempt[] {
