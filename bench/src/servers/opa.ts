@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { REGO_RULE, opaProgram } from '../modules/rule-modules.ts';
-import { type ChildServer, freePort, startChildServer } from './child-server.ts';
+import { freePort } from '@portcullis/testkit';
+import { type ChildServer, startChildServer } from './child-server.ts';
 
 /** Path of the rule in OPA's data API. */
 export const OPA_RULE_PATH = '/v1/data/policy/main';

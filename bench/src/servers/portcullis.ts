@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ChildServer, freePort, startChildServer } from './child-server.ts';
+import { freePort } from '@portcullis/testkit';
+import { type ChildServer, startChildServer } from './child-server.ts';
 
 export const CHECKOUT = join(import.meta.dirname, '../../..');
 const READY_TIMEOUT_MS = 120_000;

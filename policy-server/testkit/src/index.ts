@@ -7,6 +7,7 @@ export {
   createClientCertificate,
   createServerCertificate,
 } from './api-server/certificates.ts';
+export { freePort } from './api-server/process.ts';
 export { registerWebhook } from './api-server/webhook.ts';
 export { committedGuest, committedHashes, commitGuests, guestModule, guestSourceHash } from './guests/guests.ts';
 export { GUEST_NAMES, type GuestName } from './guests/recipes.ts';
