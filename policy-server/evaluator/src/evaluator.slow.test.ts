@@ -172,7 +172,8 @@ test('guests that are given up while they wait leave nothing behind', async (t) 
     return process.memoryUsage().rss / 2 ** 20;
   };
   const beforeMiB = await giveUp('w', 50);
-  const afterMiB = await giveUp('w', 400);
+  // What is left behind stays; what waits for the engine to collect it is less at one time than at another.
+  const afterMiB = Math.min(await giveUp('w', 400), await giveUp('w', 200), await giveUp('w', 200));
   t.ok(afterMiB < beforeMiB + 128, `from ${Math.round(beforeMiB)} to ${Math.round(afterMiB)} MiB`);
   await giveUp('S', 20);
   // These would rather loop than come to their end.
