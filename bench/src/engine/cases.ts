@@ -1,9 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type AdmissionReviewName, admissionReview, guestModule, runCommand } from '@portcullis/testkit';
-
-const POLICIES = join(import.meta.dirname, '../../../policies');
-const SDK_CLI = join(import.meta.dirname, '../../../sdk/typescript/src/cli.ts');
+import { type AdmissionReviewName, admissionReview, guestModule } from '@portcullis/testkit';
+import { typescriptPolicy } from '../modules/typescript-policy.ts';
 
 /** What kind of guest a module is. */
 export type EngineMode = 'kubewarden-wapc' | 'wasi';
@@ -33,12 +29,12 @@ const CASES = {
   'rust/large': { review: 'large-create', module: () => guestModule('wapc-rust') },
   'assemblyscript/pod': { review: 'pod-create', module: () => guestModule('wapc-assemblyscript') },
   'assemblyscript/large': { review: 'large-create', module: () => guestModule('wapc-assemblyscript') },
-  'typescript/pod': { review: 'pod-create', module: () => builtPolicy('pod-privileged') },
+  'typescript/pod': { review: 'pod-create', module: () => typescriptPolicy('pod-privileged') },
   // The large object is no Pod.
   'typescript/large': {
     review: 'large-create',
     settings: REQUIRED_LABELS,
-    module: () => builtPolicy('required-labels'),
+    module: () => typescriptPolicy('required-labels'),
   },
   'go/pod': { review: 'pod-create', mode: 'wasi', module: () => guestModule('wasi-go') },
   'go/large': { review: 'large-create', mode: 'wasi', module: () => guestModule('wasi-go') },
@@ -58,11 +54,4 @@ export async function engineCase(name: string): Promise<EngineCase> {
     request: new TextEncoder().encode(JSON.stringify(request)),
     settings: definition.settings ?? '{}',
   };
-}
-
-/** Built as its author builds it; the SDK keeps what it built before. */
-async function builtPolicy(name: string): Promise<Uint8Array> {
-  const cwd = join(POLICIES, name);
-  await runCommand(process.execPath, [SDK_CLI, 'build'], { cwd });
-  return readFile(join(cwd, 'build', 'policy.wasm'));
 }

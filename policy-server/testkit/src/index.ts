@@ -16,5 +16,6 @@ export { type Random, damage, randomFrom } from './random.ts';
 export { type RunningPolicyServer, startPolicyServer } from './server/policy-server.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';
+export { rustEnv } from './tools/rust-wasi.ts';
 export { TOOL_NAMES, type ToolName, ToolUnavailable, missingTool, toolFolder } from './tools/tools.ts';
 export { watModule } from './wat.ts';

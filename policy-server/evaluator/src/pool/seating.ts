@@ -106,17 +106,13 @@ function nextAlone(
   return suspect;
 }
 
-function seatAlone(
-  flight: Flight,
-  threads: readonly Thread[],
-  { concurrency, reputation, nowMs }: SeatingRules,
-): Seating | undefined {
+function seatAlone(flight: Flight, threads: readonly Thread[], rules: SeatingRules): Seating | undefined {
   // With one thread there is nothing to keep apart.
-  if (concurrency === 1) return seatShared(flight, threads, { concurrency, reputation, nowMs });
+  if (rules.concurrency === 1) return seatShared(flight, threads, rules);
   const open = threads.filter((each) => each.reservedFor === undefined || each.reservedFor === flight);
   const own = open.find((each) => each.reservedFor === flight);
   // One thread always stays for those who share, or two looping guests would hold up everybody on a machine with two cores.
-  if (own === undefined && threads.length - open.length >= Math.max(1, concurrency - 1)) return undefined;
+  if (own === undefined && threads.length - open.length >= Math.max(1, rules.concurrency - 1)) return undefined;
   const thread = emptiest(open);
   if (thread === undefined) return undefined;
   if (thread.size > 0) {
