@@ -9,7 +9,7 @@ const WORKER = new URL('./worker.ts', import.meta.url).href;
 
 /**
  * Three times what V8 calls a semi-space. By itself V8 goes up to 48 MB and keeps them; a thread needs little beyond the bytes of the
- * requests at hand. Two threads take 23 and 13 MB after a load without this bound and 4 each with it, at the same CPU per request.
+ * requests at hand. Two threads take 23 and 13 MB after a load without this bound and 4 each with it.
  */
 const YOUNG_GENERATION_MEGABYTES = 6;
 
