@@ -6,7 +6,26 @@ export type ArtifactErrorCode =
   | 'file-too-large'
   | 'module-invalid'
   | 'metadata-invalid'
-  | 'version-unsupported';
+  | 'version-unsupported'
+  | 'sources-invalid'
+  | 'registry-unreachable'
+  | 'registry-refused'
+  | 'not-authorized'
+  | 'not-found'
+  | 'rate-limited'
+  | 'answer-invalid'
+  | 'artifact-invalid'
+  | 'digest-mismatch'
+  | 'download-too-large'
+  | 'download-stalled'
+  | 'aborted'
+  | 'push-refused'
+  | 'policy-not-found'
+  | 'store-unusable'
+  | 'archive-invalid'
+  | 'verification-config-invalid'
+  | 'trust-root-unavailable'
+  | 'verification-failed';
 
 /** A policy that cannot be found, read or accepted. The message names the policy and is fit for an operator's eyes. */
 export class ArtifactError extends Error {
