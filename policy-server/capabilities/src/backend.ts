@@ -7,6 +7,8 @@ export interface RequestContext {
   readonly policyId: string;
   /** Aborts when the evaluation is over: its deadline passed, or its caller went away. */
   readonly signal: AbortSignal;
+  /** Milliseconds after which an answer is of no use to the guest; absent = it may wait for ever. */
+  readonly remainingMs?: number | undefined;
 }
 
 /** Answers one kind of request. A rejection is what the guest is told; its `cause`s are listed below it. */

@@ -11,6 +11,8 @@ export interface CapabilityContext {
   readonly allowList: CapabilityAllowList;
   readonly contextAwareResources: readonly ContextAwareResource[];
   readonly signal: AbortSignal;
+  /** Milliseconds after which an answer is of no use to the guest; absent = it may wait for ever. */
+  readonly remainingMs?: number | undefined;
   /** The host asks for itself (data for Rego policies): no gate applies. */
   readonly internal?: boolean;
 }
@@ -88,8 +90,8 @@ async function ask(
   context: CapabilityContext,
   { backend, session }: { backend: CapabilityBackend; session: CapabilitySession | undefined },
 ): Promise<Uint8Array> {
-  const { policyId, signal } = context;
-  const answer = (): Promise<Uint8Array> => backend(request, { policyId, signal });
+  const { policyId, signal, remainingMs } = context;
+  const answer = (): Promise<Uint8Array> => backend(request, { policyId, signal, remainingMs });
   try {
     return await (session === undefined ? answer() : session.exchange(request, answer));
   } catch (error) {

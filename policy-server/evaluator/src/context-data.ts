@@ -60,7 +60,14 @@ async function buildInventory(policy: PolicyRun, hostCalls: HostCallHandler, sig
   const ask = async (operation: string, resource: ContextAwareResource): Promise<Uint8Array> => {
     const payload = encodeJson(jsonFrom({ api_version: resource.apiVersion, kind: resource.kind }));
     const call: HostCall = { binding: 'kubewarden', namespace: 'kubernetes', operation, payload };
-    return hostCalls(call, { policyId, allowList, contextAwareResources, signal, internal: true });
+    return hostCalls(call, {
+      policyId,
+      allowList,
+      contextAwareResources,
+      signal,
+      remainingMs: policy.timeoutMs,
+      internal: true,
+    });
   };
   const lists = await Promise.all(
     contextAwareResources.map(async (resource): Promise<ResourceList> => {

@@ -173,7 +173,7 @@ export class Engine implements Evaluator {
       input,
       uid,
       timeoutMs,
-      hostCall: (call, signal) => this.#hostCalls(call, { policyId, allowList, contextAwareResources, signal }),
+      hostCall: (call, limits) => this.#hostCalls(call, { policyId, allowList, contextAwareResources, ...limits }),
     };
   }
 }

@@ -120,6 +120,8 @@ test('the host learns who asks, and when nobody waits any more', async (t) => {
   t.match(call, { binding: 'kubewarden', namespace: 'test', operation: 'echo' });
   t.match(context, { policyId: 'obedient', allowList: { patterns: ['*'] }, contextAwareResources: [{ kind: 'Pod' }] });
   t.ok(context?.signal.aborted);
+  const { remainingMs = 0 } = context ?? {};
+  t.ok(remainingMs > 0 && remainingMs <= 80, 'how long an answer is of use');
 });
 
 test('the queue is bounded in length and in time', async (t) => {

@@ -27,6 +27,8 @@ export interface HostCallContext {
   readonly contextAwareResources: readonly ContextAwareResource[];
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  /** Milliseconds until the guest is stopped: an answer that comes later is of no use. `undefined` = it may wait for ever. */
+  readonly remainingMs: number | undefined;
   /** The evaluator asks for itself (context data of Rego policies): neither capability nor resource gates apply. */
   readonly internal?: true;
 }

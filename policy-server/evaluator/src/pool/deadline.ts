@@ -51,7 +51,7 @@ export function armLastResort(attempt: Attempt, overran: () => void): void {
 }
 
 /** What is left of an attempt's time; all of it while it has not started. */
-function remainingMs(attempt: Attempt): number {
+export function remainingMs(attempt: Attempt): number {
   const { thread, seat, flight } = attempt;
   const { timeoutMs = Infinity } = flight.work;
   if (thread.turns.state(seat, attempt.answers) !== 'not-started') {

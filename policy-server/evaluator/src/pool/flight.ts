@@ -13,7 +13,15 @@ export interface Work {
   readonly uid: string;
   /** From the moment the evaluation starts on a thread; `undefined` = no limit. */
   readonly timeoutMs: number | undefined;
-  hostCall(call: HostCall, signal: AbortSignal): Promise<Uint8Array>;
+  hostCall(call: HostCall, limits: HostCallLimits): Promise<Uint8Array>;
+}
+
+/** How long the guest waits for an answer of its host. */
+export interface HostCallLimits {
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Until the guest is stopped; `undefined` = it may wait for ever. */
+  readonly remainingMs: number | undefined;
 }
 
 /** What came of it. */

@@ -1,6 +1,7 @@
 import { messageOf } from '@portcullis/protocol';
 import type { HostCall } from '@portcullis/protocol';
 import { publish } from '../events.ts';
+import { remainingMs } from './deadline.ts';
 import type { Attempt } from './flight.ts';
 import { type MessageFromGuest, ownBytes } from './messages.ts';
 
@@ -71,7 +72,11 @@ export class HostDesk {
     const control = new AbortController();
     attempt.hostCall = control;
     try {
-      const bytes = await attempt.flight.work.hostCall(call, control.signal);
+      const { work } = attempt.flight;
+      const bytes = await work.hostCall(call, {
+        signal: control.signal,
+        remainingMs: work.timeoutMs === undefined ? undefined : remainingMs(attempt),
+      });
       const size = bytes.byteLength;
       if (size <= most) return { kind: 'answer', bytes: ownBytes(bytes) };
       return {
