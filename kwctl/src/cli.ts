@@ -1,7 +1,7 @@
 import type { CommandArguments, CommandSpec } from './command-line/command.ts';
-import { commandName } from './command-line/command.ts';
 import { parseCommandLine, type CommandLine } from './command-line/parser.ts';
 import { UsageError } from './command-line/usage-error.ts';
+import { ROUTES } from './commands/routes.ts';
 import { KWCTL } from './commands/table.ts';
 import type { CommandContext, Environment } from './environment.ts';
 import { KwctlError } from './errors.ts';
@@ -44,17 +44,10 @@ async function answer(line: CommandLine, environment: Environment): Promise<numb
 }
 
 async function runCommand(command: CommandSpec, given: CommandArguments, context: CommandContext): Promise<void> {
-  const name = commandName(command);
-  if (command.notServed === true) {
-    throw new KwctlError(
-      'not-served',
-      `'kwctl ${name}' is not served by this release; it offers annotate, inspect and run`,
-    );
-  }
-  // Each command is loaded when it is asked for: `--version` must not wait for the evaluator.
-  if (name === 'annotate') return (await import('./commands/annotate/annotate.ts')).annotate(given, context);
-  if (name === 'inspect') return (await import('./commands/inspect/inspect.ts')).inspect(given, context);
-  return (await import('./commands/run/run.ts')).run(given, context);
+  const load = ROUTES.get(command.path);
+  if (load === undefined) throw new TypeError(`${command.path} leads nowhere`);
+  const carryOut = await load();
+  return carryOut(given, context);
 }
 
 function commandContext(environment: Environment, globals: CommandArguments): CommandContext {
@@ -76,7 +69,7 @@ async function help(command: CommandSpec, isLong: boolean): Promise<string> {
 }
 
 function longVersion(): string {
-  return `kwctl ${VERSION}\n\nThe builtins available to Rego policies will be listed by the \`info\` command of a later release.\n\n`;
+  return `kwctl ${VERSION}\n\nUse the \`info\` command to display system information, such as the builtins available to Rego policies.\n\n`;
 }
 
 /** An operator's mistake is never a stack trace; a mistake of ours is one, so that it can be reported. */

@@ -144,8 +144,8 @@ test('help and version answer at once, global flags stand before the command', a
   t.match(parseCommandLine(KWCTL, ['run', '-h']), { kind: 'help', long: false });
   t.match(parseCommandLine(KWCTL, ['-V']), { kind: 'version', long: false });
   t.match(parseCommandLine(KWCTL, ['--version', 'nonsense']), { kind: 'version', long: true });
-  const line = parseCommandLine(KWCTL, ['-v', '--no-color', 'rm', 'anything', '--at-all']);
-  t.match(line, { kind: 'command', command: { path: 'kwctl rm', notServed: true } });
+  const line = parseCommandLine(KWCTL, ['-v', '--no-color', 'rm', 'anything']);
+  t.match(line, { kind: 'command', command: { path: 'kwctl rm' }, arguments: { positionals: ['anything'] } });
   t.same(line.kind === 'command' && [...line.globals.options.keys()], ['verbose', 'no-color']);
 });
 

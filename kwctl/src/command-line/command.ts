@@ -1,11 +1,19 @@
+/** What may stand on the command line: a file, a folder, or anything else. */
+export type Completion = 'file' | 'folder';
+
 /** One option of a command. Its id is its long name. */
 export interface OptionSpec {
   readonly id: string;
   readonly short?: string;
   /** Shown as `<NAME>`; an option without it is a flag. */
   readonly valueName?: string;
-  /** `many`: takes every following argument up to the next flag; none is fine too. @default 'one' */
-  readonly takes?: 'one' | 'many';
+  /**
+   * `many`: takes every following argument up to the next flag; none is fine too. `attached`: a flag that also may be
+   * written with a value, `--force=yes`. @default 'one'
+   */
+  readonly takes?: 'one' | 'many' | 'attached';
+  /** What a shell offers for the value. */
+  readonly completes?: Completion;
   /** The only values it accepts. */
   readonly values?: readonly string[];
   /** Says what is wrong with a value, if anything. */
@@ -23,6 +31,7 @@ export interface OptionSpec {
 export interface PositionalSpec {
   readonly id: string;
   readonly repeatable?: boolean;
+  readonly completes?: Completion;
   readonly help: string;
 }
 
@@ -33,11 +42,11 @@ export interface CommandSpec {
   readonly about: string;
   /** Added to `--help`, not to `-h`. */
   readonly longAbout?: string;
+  /** The last paragraphs of `--help`; not in `-h`. */
+  readonly longAfter?: string;
   readonly options: readonly OptionSpec[];
   readonly positionals: readonly PositionalSpec[];
   readonly subcommands?: readonly CommandSpec[];
-  /** Known, but part of a later release: reads no arguments. */
-  readonly notServed?: boolean;
 }
 
 export const HELP_OPTION: OptionSpec = { id: 'help', short: 'h', help: 'Print help' };
@@ -50,8 +59,25 @@ export function commandName(command: CommandSpec): string {
 
 /** How usage lines and error texts write an option: `--request-path <PATH>`. */
 export function optionText(option: OptionSpec): string {
-  if (option.valueName === undefined) return `--${option.id}`;
-  return option.takes === 'many' ? `--${option.id} [<${option.valueName}>...]` : `--${option.id} <${option.valueName}>`;
+  return `--${option.id}${valueText(option)}`;
+}
+
+/** What follows the name of an option: ` <PATH>`, ` [<PATTERN>...]`, `[=<force>]` or nothing. */
+export function valueText({ valueName, takes }: OptionSpec): string {
+  if (valueName === undefined) return '';
+  if (takes === 'attached') return `[=<${valueName}>]`;
+  return takes === 'many' ? ` [<${valueName}>...]` : ` <${valueName}>`;
+}
+
+/** `--help` of it says more than `-h`. */
+export function hasLongHelp(command: CommandSpec): boolean {
+  return command.longAbout !== undefined || command.longAfter !== undefined;
+}
+
+/** The options of a command, and those every command has. Only the program itself has a version. */
+export function allOptions(command: CommandSpec): readonly OptionSpec[] {
+  const builtIn = command.path.includes(' ') ? [HELP_OPTION] : [HELP_OPTION, VERSION_OPTION];
+  return [...command.options, ...builtIn];
 }
 
 export function positionalText(positional: PositionalSpec): string {

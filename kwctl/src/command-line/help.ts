@@ -1,4 +1,4 @@
-import { commandName, HELP_OPTION, positionalText, VERSION_OPTION } from './command.ts';
+import { allOptions, commandName, hasLongHelp, HELP_OPTION, positionalText, valueText } from './command.ts';
 import type { CommandSpec, OptionSpec } from './command.ts';
 import { usageLine } from './usage.ts';
 
@@ -7,14 +7,15 @@ const MAX_COLUMNS = 100;
 
 /** The help text of a command: short for `-h`, long for `--help` and `help`. */
 export function helpText(command: CommandSpec, isLong: boolean): string {
-  const isSpacious = isLong && command.longAbout !== undefined;
-  const long = isSpacious ? `\n\n${command.longAbout}` : '';
+  const isSpacious = isLong && hasLongHelp(command);
+  const long = isLong && command.longAbout !== undefined ? `\n\n${command.longAbout}` : '';
   const sections = [
     `${command.about}${long}`,
     usageLine(command),
     section('Commands', commandRows(command), false),
     section('Arguments', positionalRows(command), isSpacious),
     section('Options', optionRows(command, isLong), isSpacious),
+    isLong ? command.longAfter : undefined,
   ];
   return `${sections.filter((text) => text !== undefined).join('\n\n')}\n`;
 }
@@ -38,7 +39,7 @@ function commandRows(command: CommandSpec): Row[] {
   if (command.subcommands === undefined) return [];
   const rows = command.subcommands.map((sub) => ({
     left: commandName(sub),
-    right: sub.notServed === true ? `${sub.about} (not in this release)` : sub.about,
+    right: sub.about,
   }));
   return [...rows, { left: 'help', right: 'Print this message or the help of the given subcommand(s)' }];
 }
@@ -49,19 +50,21 @@ function positionalRows(command: CommandSpec): Row[] {
 
 function optionRows(command: CommandSpec, isLong: boolean): Row[] {
   const sorted = [...command.options].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const rows = sorted.map((option) => ({ left: optionLeft(option), right: optionRight(option) }));
-  const help =
-    command.longAbout === undefined ? '' : isLong ? " (see a summary with '-h')" : " (see more with '--help')";
-  rows.push({ left: optionLeft(HELP_OPTION), right: HELP_OPTION.help + help });
-  if (command.subcommands !== undefined) rows.push({ left: optionLeft(VERSION_OPTION), right: VERSION_OPTION.help });
-  return rows;
+  const builtIn = allOptions(command).slice(command.options.length);
+  return [...sorted, ...builtIn].map((option) => ({
+    left: optionLeft(option),
+    right: option === HELP_OPTION ? option.help + helpHint(command, isLong) : optionRight(option),
+  }));
+}
+
+function helpHint(command: CommandSpec, isLong: boolean): string {
+  if (!hasLongHelp(command)) return '';
+  return isLong ? " (see a summary with '-h')" : " (see more with '--help')";
 }
 
 function optionLeft(option: OptionSpec): string {
   const short = option.short === undefined ? '    ' : `-${option.short}, `;
-  const value = option.valueName === undefined ? '' : ` <${option.valueName}>`;
-  const shown = option.takes === 'many' ? ` [<${option.valueName ?? ''}>...]` : value;
-  return `${short}--${option.id}${shown}`;
+  return `${short}--${option.id}${valueText(option)}`;
 }
 
 function optionRight(option: OptionSpec): string {

@@ -1,4 +1,4 @@
-import { commandName, HELP_OPTION, optionText, positionalText, VERSION_OPTION } from './command.ts';
+import { allOptions, commandName, HELP_OPTION, optionText, positionalText, VERSION_OPTION } from './command.ts';
 import type { CommandArguments, CommandSpec, OptionSpec } from './command.ts';
 import { similarTo } from './similarity.ts';
 import { requiredIds } from './usage.ts';
@@ -24,23 +24,22 @@ export type CommandLine =
  * @throws UsageError
  */
 export function parseCommandLine(root: CommandSpec, args: readonly string[]): CommandLine {
-  if (args.length === 0) return { kind: 'nothing', command: root };
-  const globals = new LevelParser(root, args);
-  const outcome = globals.run();
-  if (outcome !== undefined) return outcome;
-  const name = args[globals.position];
-  if (name === undefined) throw usage.missingSubcommand(root);
-  const rest = args.slice(globals.position + 1);
-  if (name === 'help') return helpFor(root, rest);
-  const command = subcommand(root, name);
-  if (command.notServed === true) {
-    return { kind: 'command', command, arguments: NO_ARGUMENTS, globals: globals.given() };
-  }
-  const level = new LevelParser(command, rest);
-  return level.run() ?? { kind: 'command', command, arguments: level.given(), globals: globals.given() };
+  return args.length === 0 ? { kind: 'nothing', command: root } : parseLevel(root, args);
 }
 
-const NO_ARGUMENTS: CommandArguments = { options: new Map(), positionals: [] };
+/** @param globals - what stood before the first subcommand. */
+function parseLevel(command: CommandSpec, args: readonly string[], globals?: CommandArguments): CommandLine {
+  const level = new LevelParser(command, args);
+  const outcome = level.run();
+  if (outcome !== undefined) return outcome;
+  const given = level.given();
+  if (command.subcommands === undefined)
+    return { kind: 'command', command, arguments: given, globals: globals ?? given };
+  const name = args[level.position];
+  if (name === undefined) throw usage.missingSubcommand(command);
+  const rest = args.slice(level.position + 1);
+  return name === 'help' ? helpFor(command, rest) : parseLevel(subcommand(command, name), rest, globals ?? given);
+}
 
 function subcommand(parent: CommandSpec, name: string): CommandSpec {
   const commands = parent.subcommands ?? [];
@@ -86,8 +85,7 @@ class LevelParser {
   constructor(command: CommandSpec, args: readonly string[]) {
     this.#command = command;
     this.#args = args;
-    const builtIn = command.subcommands === undefined ? [HELP_OPTION] : [HELP_OPTION, VERSION_OPTION];
-    this.#options = [...command.options, ...builtIn];
+    this.#options = allOptions(command);
   }
 
   given(): CommandArguments {
@@ -139,7 +137,7 @@ class LevelParser {
       const rest = Array.from(letters)
         .slice(index + 1)
         .join('');
-      const takesRest = option.valueName !== undefined || rest.startsWith('=');
+      const takesRest = takesNext(option) || rest.startsWith('=');
       const attached = takesRest && rest !== '' ? rest.replace(/^=/, '') : undefined;
       const outcome = this.#accept(option, { attached, isLong: false });
       if (outcome !== undefined || takesRest) return outcome;
@@ -160,8 +158,9 @@ class LevelParser {
       return undefined;
     }
     this.#settle();
-    if (how.attached === undefined) this.#pending = { option, values: [], isFull: false };
-    else this.#record(option, [how.attached]);
+    if (how.attached !== undefined) this.#record(option, [how.attached]);
+    else if (takesNext(option)) this.#pending = { option, values: [], isFull: false };
+    else this.#record(option, []);
     return undefined;
   }
 
@@ -276,6 +275,11 @@ class LevelParser {
     ];
     throw usage.missingArguments(this.#command, missing, this.#used());
   }
+}
+
+/** Its value may be the next argument. */
+function takesNext(option: OptionSpec): boolean {
+  return option.valueName !== undefined && option.takes !== 'attached';
 }
 
 function conflicts(option: OptionSpec | undefined, other: OptionSpec): boolean {

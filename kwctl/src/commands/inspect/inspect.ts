@@ -3,8 +3,8 @@ import { parseJson, stringifyMetadata, type PolicyMetadata } from '@portcullis/p
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import { cacheFolder, type CommandContext, type Environment } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
+import { sourceOptions } from '../../options/source-options.ts';
 import { loadPolicy, locatePolicy } from '../../policy-location.ts';
-import { REGISTRY_OPTIONS } from '../table.ts';
 import { describePolicy } from './description.ts';
 import { instancesOf } from './instances.ts';
 
@@ -41,7 +41,9 @@ function notAnnotated(location: string): KwctlError {
 }
 
 function refuseRegistryOptions({ options }: CommandArguments): void {
-  const found = REGISTRY_OPTIONS.filter((id) => options.has(id));
+  const found = sourceOptions()
+    .map(({ id }) => id)
+    .filter((id) => options.has(id));
   if (found.length === 0) return;
   throw new KwctlError(
     'not-served',

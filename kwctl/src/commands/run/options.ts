@@ -1,6 +1,10 @@
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import { KwctlError } from '../../errors.ts';
-import { DEFAULT_TIMEOUT_SECONDS, REGISTRY_OPTIONS } from '../table.ts';
+import { DEFAULT_TIMEOUT_SECONDS } from '../../options/evaluation-options.ts';
+import { sourceOptions } from '../../options/source-options.ts';
+import { VERIFICATION_OPTIONS } from '../../options/verification-options.ts';
+
+const REGISTRY_OPTIONS = [...sourceOptions(), ...VERIFICATION_OPTIONS].map(({ id }) => id);
 
 /** The command line of `run`, read. */
 export interface RunOptions {
