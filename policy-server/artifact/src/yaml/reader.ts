@@ -30,6 +30,10 @@ export interface YamlReadOptions {
    * `1.10` is not the number 1.1. The segments of list items are numbers. @default never
    */
   readonly textAt?: (path: YamlPath) => 'always' | 'unless-null' | 'never';
+  /** Where a value may carry a local tag as the name of its variant: `!equal x` is then read as `{equal: x}`. @default never */
+  readonly variantAt?: (path: YamlPath) => boolean;
+  /** Told the line of each value, counted from 1, for error messages about values that YAML has nothing against. */
+  readonly onLine?: (path: YamlPath, line: number) => void;
 }
 
 const MAX_DEPTH = 127;
@@ -115,13 +119,21 @@ class NodeReader {
   read(node: unknown, { tagged = false }: { tagged?: boolean } = {}): JsonValue {
     if (++this.#nodes > MAX_NODES) throw this.#error('repetition limit exceeded', node);
     if (this.#depth > MAX_DEPTH) throw this.#error('recursion limit exceeded', node);
+    this.#tellLine(node);
     if (node === null) return null;
     if (isAlias(node)) return this.#readAlias(node);
+    const variant = tagged ? undefined : this.#variantOf(node);
+    if (variant !== undefined) return new Map([[variant, this.read(node, { tagged: true })]]);
     if (isScalar(node)) return this.#readScalar(node, tagged);
     if (!tagged && (isMap(node) || isSeq(node))) this.#refuseTag(node, COLLECTION_TAGS);
     if (isSeq(node)) return node.items.map((item, index) => this.#readBelow(index, item));
     if (isMap(node)) return this.#readMap(node.items);
     throw this.#error('unexpected node', node);
+  }
+
+  #variantOf(node: unknown): string | undefined {
+    const isPossible = isScalar(node) || isMap(node) || isSeq(node);
+    return isPossible && this.#source.options.variantAt?.(this.#path) === true ? localTag(node) : undefined;
   }
 
   #readBelow(segment: string | number, node: unknown): JsonValue {
@@ -195,12 +207,24 @@ class NodeReader {
     }
   }
 
+  #tellLine(node: unknown): void {
+    const { lines, options } = this.#source;
+    if (options.onLine === undefined) return;
+    const start = startOf(node);
+    if (start !== undefined) options.onLine(this.#path, lines.linePos(start).line);
+  }
+
   #error(message: string, node: unknown): YamlError {
-    const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined;
-    const start = Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined;
+    const start = startOf(node);
     const path = pathText(this.#path.slice(0, MAX_SHOWN_PATH));
     return new YamlError(`${path === '' ? '' : `${path}: `}${message}${at(start, this.#source)}`);
   }
+}
+
+/** Offset of a node in the text. */
+function startOf(node: unknown): number | undefined {
+  const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined;
+  return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined;
 }
 
 const MAX_SHOWN_PATH = 16;
