@@ -1,7 +1,6 @@
 import type { CommandArguments, CommandSpec } from './command-line/command.ts';
 import { parseCommandLine, type CommandLine } from './command-line/parser.ts';
 import { UsageError } from './command-line/usage-error.ts';
-import { ROUTES } from './commands/routes.ts';
 import { KWCTL } from './commands/table.ts';
 import type { CommandContext, Environment } from './environment.ts';
 import { KwctlError } from './errors.ts';
@@ -15,7 +14,7 @@ import { VERSION } from './version.ts';
  */
 export async function runCli(args: readonly string[], environment: Environment): Promise<number> {
   try {
-    return await answer(parseCommandLine(KWCTL, args), environment);
+    return await answer(await parseCommandLine(KWCTL, args), environment);
   } catch (error) {
     if (error instanceof UsageError) {
       environment.writeError(`${error.message}\n`);
@@ -44,6 +43,7 @@ async function answer(line: CommandLine, environment: Environment): Promise<numb
 }
 
 async function runCommand(command: CommandSpec, given: CommandArguments, context: CommandContext): Promise<void> {
+  const { ROUTES } = await import('./commands/routes.ts');
   const load = ROUTES.get(command.path);
   if (load === undefined) throw new TypeError(`${command.path} leads nowhere`);
   const carryOut = await load();

@@ -1,7 +1,7 @@
 import { randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import { KWCTL } from '../commands/table.ts';
-import type { CommandSpec } from './command.ts';
+import { commandsBelow } from './command.ts';
 import { helpText } from './help.ts';
 import { parseCommandLine } from './parser.ts';
 import { jaro, similarTo } from './similarity.ts';
@@ -15,16 +15,16 @@ function words(text: string): string[] {
 }
 
 /** What `run` was given: options as `id=value,value`, then positionals. */
-function given(text: string): string {
-  const line = parseCommandLine(KWCTL, words(text));
+async function given(text: string): Promise<string> {
+  const line = await parseCommandLine(KWCTL, words(text));
   if (line.kind !== 'command') return line.kind;
   const options = Array.from(line.arguments.options, ([id, values]) => `${id}=${values.join(',')}`);
   return [...options, ...line.arguments.positionals].join(' ');
 }
 
-function usageError(text: string): string {
+async function usageError(text: string): Promise<string> {
   try {
-    parseCommandLine(KWCTL, words(text));
+    await parseCommandLine(KWCTL, words(text));
   } catch (error) {
     if (error instanceof UsageError) return error.message;
     throw error;
@@ -41,26 +41,29 @@ test('options may stand anywhere and be spelt in every usual way', async (t) => 
     'run -rr.json --settings-json {} -- p.wasm',
     'run -r=r.json p.wasm --settings-json {}',
   ]) {
-    t.equal(given(text), text.startsWith('run p') ? expected : expected, text);
+    t.equal(await given(text), text.startsWith('run p') ? expected : expected, text);
   }
-  t.equal(given('run -r - --raw p.wasm'), 'request-path=- raw= p.wasm');
-  t.equal(given('run -r r -- -v'), 'request-path=r -v');
-  t.equal(given('run -r r -k a -k b p'), 'request-path=r verification-key=a,b p');
+  t.equal(await given('run -r - --raw p.wasm'), 'request-path=- raw= p.wasm');
+  t.equal(await given('run -r r -- -v'), 'request-path=r -v');
+  t.equal(await given('run -r r -k a -k b p'), 'request-path=r verification-key=a,b p');
 });
 
 test('--allowed-host-capabilities takes what follows, and may be repeated', async (t) => {
   t.equal(
-    given('run -r r --allowed-host-capabilities oci/* net/* -- p'),
+    await given('run -r r --allowed-host-capabilities oci/* net/* -- p'),
     'request-path=r allowed-host-capabilities=oci/*,net/* p',
   );
-  t.equal(given('run p --allowed-host-capabilities oci/* -r r'), 'allowed-host-capabilities=oci/* request-path=r p');
-  t.equal(given('run --allowed-host-capabilities -r r p'), 'allowed-host-capabilities= request-path=r p');
   t.equal(
-    given('run p --allowed-host-capabilities oci/* -r r --allowed-host-capabilities net/*'),
+    await given('run p --allowed-host-capabilities oci/* -r r'),
+    'allowed-host-capabilities=oci/* request-path=r p',
+  );
+  t.equal(await given('run --allowed-host-capabilities -r r p'), 'allowed-host-capabilities= request-path=r p');
+  t.equal(
+    await given('run p --allowed-host-capabilities oci/* -r r --allowed-host-capabilities net/*'),
     'allowed-host-capabilities=oci/*,net/* request-path=r p',
   );
   t.match(
-    usageError('run -r r --allowed-host-capabilities oci/* p.wasm'),
+    await usageError('run -r r --allowed-host-capabilities oci/* p.wasm'),
     /required arguments were not provided:\n {2}<uri_or/,
   );
 });
@@ -129,28 +132,29 @@ test('usage errors read as those of clap', async (t) => {
       `error: invalid value 'soon' for '--timeout <SECONDS>': expected a number of seconds\n\n${MORE}`,
     ],
   ];
-  for (const [text, expected] of cases) t.equal(usageError(text), expected, text);
+  for (const [text, expected] of cases) t.equal(await usageError(text), expected, text);
   t.match(
-    usageError('-v'),
+    await usageError('-v'),
     /^error: 'kwctl' requires a subcommand but one was not provided\n {2}\[subcommands: annotate, bench, .*, verify, help\]\n\nUsage: kwctl \[OPTIONS\] <COMMAND>\n\n/,
   );
 });
 
 test('help and version answer at once, global flags stand before the command', async (t) => {
-  t.equal(given(''), 'nothing');
+  t.equal(await given(''), 'nothing');
   for (const text of ['help', '-h', '--help', 'help run', 'run -h', 'run -r x --help', 'help help'])
-    t.equal(given(text), 'help', text);
-  t.match(parseCommandLine(KWCTL, ['help', 'run']), { kind: 'help', command: { path: 'kwctl run' }, long: true });
-  t.match(parseCommandLine(KWCTL, ['run', '-h']), { kind: 'help', long: false });
-  t.match(parseCommandLine(KWCTL, ['-V']), { kind: 'version', long: false });
-  t.match(parseCommandLine(KWCTL, ['--version', 'nonsense']), { kind: 'version', long: true });
-  const line = parseCommandLine(KWCTL, ['-v', '--no-color', 'rm', 'anything']);
+    t.equal(await given(text), 'help', text);
+  t.match(await parseCommandLine(KWCTL, ['help', 'run']), { kind: 'help', command: { path: 'kwctl run' }, long: true });
+  t.match(await parseCommandLine(KWCTL, ['run', '-h']), { kind: 'help', long: false });
+  t.match(await parseCommandLine(KWCTL, ['-V']), { kind: 'version', long: false });
+  t.match(await parseCommandLine(KWCTL, ['--version', 'nonsense']), { kind: 'version', long: true });
+  const line = await parseCommandLine(KWCTL, ['-v', '--no-color', 'rm', 'anything']);
   t.match(line, { kind: 'command', command: { path: 'kwctl rm' }, arguments: { positionals: ['anything'] } });
   t.same(line.kind === 'command' && [...line.globals.options.keys()], ['verbose', 'no-color']);
 });
 
 test('every command has a help text made from the table', async (t) => {
-  const all: readonly CommandSpec[] = [KWCTL, ...(KWCTL.subcommands ?? [])];
+  const all = await commandsBelow(KWCTL);
+  t.equal(all.length, 22);
   for (const command of all) {
     for (const isLong of [false, true]) {
       const text = helpText(command, isLong);
@@ -227,7 +231,7 @@ test('5,000 random command lines: read or refused, nothing else', async (t) => {
   for (let round = 0; round < 5000; round++) {
     const args = Array.from({ length: random(7) }, () => pieces[random(pieces.length)] ?? '');
     try {
-      parseCommandLine(KWCTL, args);
+      await parseCommandLine(KWCTL, args);
     } catch (error) {
       if (!(error instanceof UsageError)) return t.fail(`${String(error)} on ${JSON.stringify(args)}`);
     }

@@ -35,25 +35,47 @@ export interface PositionalSpec {
   readonly help: string;
 }
 
-/** One command of the table; parser, usage errors and help texts are made from it. */
-export interface CommandSpec {
-  /** As typed, with its parents: `kwctl run`. */
-  readonly path: string;
-  readonly about: string;
+/** How a command is written; parser, usage errors, help texts, completions and reference are made from it. */
+export interface CommandSyntax {
   /** Added to `--help`, not to `-h`. */
   readonly longAbout?: string;
   /** The last paragraphs of `--help`; not in `-h`. */
   readonly longAfter?: string;
   readonly options: readonly OptionSpec[];
   readonly positionals: readonly PositionalSpec[];
-  readonly subcommands?: readonly CommandSpec[];
+  readonly subcommands?: readonly CommandEntry[];
+}
+
+interface CommandName {
+  /** As typed, with its parents: `kwctl run`. */
+  readonly path: string;
+  readonly about: string;
+}
+
+/** One command of the table. Most command lines need the syntax of one, so that each is loaded when it is needed. */
+export interface CommandEntry extends CommandName {
+  readonly load: () => Promise<CommandSyntax>;
+}
+
+/** One command, wholly known. */
+export interface CommandSpec extends CommandName, CommandSyntax {}
+
+export async function loadCommand({ path, about, load }: CommandEntry): Promise<CommandSpec> {
+  return { path, about, ...(await load()) };
+}
+
+/** A command and all below it, each before its subcommands. */
+export async function commandsBelow(command: CommandSpec): Promise<CommandSpec[]> {
+  const subcommands = await Promise.all((command.subcommands ?? []).map(loadCommand));
+  const below = await Promise.all(subcommands.map(commandsBelow));
+  return [command, ...below.flat()];
 }
 
 export const HELP_OPTION: OptionSpec = { id: 'help', short: 'h', help: 'Print help' };
 export const VERSION_OPTION: OptionSpec = { id: 'version', short: 'V', help: 'Print version' };
 
 /** The last word of the path: what is typed after the parent. */
-export function commandName(command: CommandSpec): string {
+export function commandName(command: CommandName): string {
   return command.path.slice(command.path.lastIndexOf(' ') + 1);
 }
 

@@ -1,7 +1,6 @@
-import { allOptions, commandName, HELP_OPTION, optionText, positionalText, VERSION_OPTION } from './command.ts';
-import type { CommandArguments, CommandSpec, OptionSpec } from './command.ts';
+import { commandName, loadCommand, type CommandArguments, type CommandSpec } from './command.ts';
+import { LevelParser } from './level-parser.ts';
 import { similarTo } from './similarity.ts';
-import { requiredIds } from './usage.ts';
 import * as usage from './usage-error.ts';
 
 /** What a command line asks for. */
@@ -23,266 +22,49 @@ export type CommandLine =
  *
  * @throws UsageError
  */
-export function parseCommandLine(root: CommandSpec, args: readonly string[]): CommandLine {
+export async function parseCommandLine(root: CommandSpec, args: readonly string[]): Promise<CommandLine> {
   return args.length === 0 ? { kind: 'nothing', command: root } : parseLevel(root, args);
 }
 
 /** @param globals - what stood before the first subcommand. */
-function parseLevel(command: CommandSpec, args: readonly string[], globals?: CommandArguments): CommandLine {
-  const level = new LevelParser(command, args);
+async function parseLevel(
+  command: CommandSpec,
+  args: readonly string[],
+  globals?: CommandArguments,
+): Promise<CommandLine> {
+  const entries = command.subcommands?.filter((entry) => args.includes(commandName(entry))) ?? [];
+  const named = await Promise.all(entries.map(loadCommand));
+  const level = new LevelParser(command, args, named);
   const outcome = level.run();
   if (outcome !== undefined) return outcome;
   const given = level.given();
-  if (command.subcommands === undefined)
+  if (command.subcommands === undefined) {
     return { kind: 'command', command, arguments: given, globals: globals ?? given };
+  }
   const name = args[level.position];
   if (name === undefined) throw usage.missingSubcommand(command);
   const rest = args.slice(level.position + 1);
-  return name === 'help' ? helpFor(command, rest) : parseLevel(subcommand(command, name), rest, globals ?? given);
+  if (name === 'help') return helpFor(command, rest);
+  const subcommand = named.find((candidate) => commandName(candidate) === name);
+  if (subcommand === undefined) throw unknownSubcommand(command, name);
+  return parseLevel(subcommand, rest, globals ?? given);
 }
 
-function subcommand(parent: CommandSpec, name: string): CommandSpec {
-  const commands = parent.subcommands ?? [];
-  const found = commands.find((candidate) => commandName(candidate) === name);
-  if (found !== undefined) return found;
-  const similar = similarTo(name, [...commands.map(commandName), 'help']);
-  throw usage.unrecognizedSubcommand(parent, {
+function unknownSubcommand(parent: CommandSpec, name: string): usage.UsageError {
+  const similar = similarTo(name, [...(parent.subcommands ?? []).map(commandName), 'help']);
+  return usage.unrecognizedSubcommand(parent, {
     text: name,
     tips: similar.length === 0 ? [] : [usage.similarTip('subcommand', similar)],
   });
 }
 
-function helpFor(root: CommandSpec, names: readonly string[]): CommandLine {
-  let command = root;
+async function helpFor(parent: CommandSpec, names: readonly string[]): Promise<CommandLine> {
+  let command = parent;
   for (const name of names) {
-    if (name === 'help' && command === root) continue;
+    if (name === 'help' && command === parent) continue;
     const next = command.subcommands?.find((candidate) => commandName(candidate) === name);
     if (next === undefined) throw usage.unrecognizedSubcommand(command, { text: name, tips: [] });
-    command = next;
+    command = await loadCommand(next);
   }
   return { kind: 'help', command, long: true };
-}
-
-/** An option that waits for its values: it counts as given once something else comes. */
-interface Pending {
-  readonly option: OptionSpec;
-  readonly values: string[];
-  isFull: boolean;
-}
-
-/** Reads the arguments of one command; for a command with subcommands, up to the name of the subcommand. */
-class LevelParser {
-  readonly #command: CommandSpec;
-  readonly #args: readonly string[];
-  readonly #options: readonly OptionSpec[];
-  readonly #given = new Map<string, string[]>();
-  readonly #positionals: string[] = [];
-  #pending: Pending | undefined;
-  #trailing = false;
-  /** Index of the argument being read. */
-  position = 0;
-
-  constructor(command: CommandSpec, args: readonly string[]) {
-    this.#command = command;
-    this.#args = args;
-    this.#options = allOptions(command);
-  }
-
-  given(): CommandArguments {
-    return { options: this.#given, positionals: this.#positionals };
-  }
-
-  /** Answers help and version at once; `undefined` when the arguments are complete. */
-  run(): CommandLine | undefined {
-    for (; this.position < this.#args.length; this.position++) {
-      const arg = this.#args[this.position] ?? '';
-      if (!this.#trailing && this.#command.subcommands !== undefined && !arg.startsWith('-')) break;
-      const outcome = this.#read(arg);
-      if (outcome !== undefined) return outcome;
-    }
-    this.#settle();
-    this.#refuseConflicts();
-    if (this.#command.subcommands === undefined) this.#refuseMissing();
-    return undefined;
-  }
-
-  #read(arg: string): CommandLine | undefined {
-    if (this.#trailing) return this.#readPositional(arg);
-    if (arg === '--') {
-      this.#trailing = true;
-      return undefined;
-    }
-    if (arg.startsWith('--')) return this.#readLong(arg.slice(2));
-    if (arg.startsWith('-') && arg !== '-') return this.#readShorts(arg.slice(1));
-    if (this.#pending !== undefined && !this.#pending.isFull) {
-      this.#pending.values.push(arg);
-      this.#pending.isFull = this.#pending.option.takes !== 'many';
-      return undefined;
-    }
-    return this.#readPositional(arg);
-  }
-
-  #readLong(text: string): CommandLine | undefined {
-    const equals = text.indexOf('=');
-    const name = equals === -1 ? text : text.slice(0, equals);
-    const option = this.#options.find((candidate) => candidate.id === name);
-    if (option === undefined) throw this.#unknownLong(name);
-    return this.#accept(option, { attached: equals === -1 ? undefined : text.slice(equals + 1), isLong: true });
-  }
-
-  #readShorts(letters: string): CommandLine | undefined {
-    for (const [index, letter] of Array.from(letters).entries()) {
-      const option = this.#options.find((candidate) => candidate.short === letter);
-      if (option === undefined) throw this.#unknownShort(letter);
-      const rest = Array.from(letters)
-        .slice(index + 1)
-        .join('');
-      const takesRest = takesNext(option) || rest.startsWith('=');
-      const attached = takesRest && rest !== '' ? rest.replace(/^=/, '') : undefined;
-      const outcome = this.#accept(option, { attached, isLong: false });
-      if (outcome !== undefined || takesRest) return outcome;
-    }
-    return undefined;
-  }
-
-  #accept(option: OptionSpec, how: { attached: string | undefined; isLong: boolean }): CommandLine | undefined {
-    if (option.valueName === undefined) {
-      if (how.attached !== undefined) {
-        this.#trySettle();
-        throw usage.unexpectedValue(this.#command, { option, value: how.attached }, this.#usedIfAny());
-      }
-      this.#settle();
-      if (option === HELP_OPTION) return { kind: 'help', command: this.#command, long: how.isLong };
-      if (option === VERSION_OPTION) return { kind: 'version', long: how.isLong };
-      this.#record(option, []);
-      return undefined;
-    }
-    this.#settle();
-    if (how.attached !== undefined) this.#record(option, [how.attached]);
-    else if (takesNext(option)) this.#pending = { option, values: [], isFull: false };
-    else this.#record(option, []);
-    return undefined;
-  }
-
-  #readPositional(arg: string): undefined {
-    this.#settle();
-    const { positionals } = this.#command;
-    const isOpenEnded = positionals.at(-1)?.repeatable === true;
-    if (this.#positionals.length >= positionals.length && !isOpenEnded) {
-      throw usage.unexpectedArgument(this.#command, { text: arg, tips: [] });
-    }
-    this.#positionals.push(arg);
-    return undefined;
-  }
-
-  /** Counts the waiting option as given. */
-  #settle(): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
-    if (pending === undefined) return;
-    if (pending.values.length === 0 && pending.option.takes !== 'many') throw usage.valueRequired(pending.option);
-    this.#record(pending.option, pending.values);
-  }
-
-  /** The same where another error is about to be reported anyway. */
-  #trySettle(): void {
-    try {
-      this.#settle();
-    } catch (error) {
-      if (!(error instanceof usage.UsageError)) throw error;
-    }
-  }
-
-  #record(option: OptionSpec, values: readonly string[]): void {
-    const earlier = this.#given.get(option.id);
-    if (earlier !== undefined && option.repeatable !== true) throw usage.usedTwice(this.#command, option);
-    for (const value of values) {
-      const problem = option.check?.(value);
-      if (problem !== undefined) throw usage.unreadableValue(option, value, problem);
-      if (option.values !== undefined && !option.values.includes(value)) {
-        throw usage.invalidValue(option, value, similarTo(value, option.values).at(-1));
-      }
-    }
-    if (earlier === undefined) this.#given.set(option.id, [...values]);
-    else earlier.push(...values);
-  }
-
-  #used(): string[] {
-    return Array.from(this.#given.keys());
-  }
-
-  /** Usage lines say `[OPTIONS]` as long as nothing was given. */
-  #usedIfAny(): string[] | undefined {
-    return this.#given.size === 0 ? undefined : this.#used();
-  }
-
-  #unknownLong(name: string): usage.UsageError {
-    this.#trySettle();
-    const own = similarTo(
-      name,
-      this.#options.map((option) => option.id),
-    ).at(-1);
-    if (own !== undefined) {
-      const used = this.#options.some((option) => option.id === own) ? [...this.#used(), own] : this.#used();
-      return usage.unexpectedArgument(
-        this.#command,
-        { text: `--${name}`, tips: [usage.similarTip('argument', [`--${own}`])] },
-        used,
-      );
-    }
-    const tips = [...this.#tipOfSubcommand(name), ...this.#trailingTip(`--${name}`)];
-    return usage.unexpectedArgument(this.#command, { text: `--${name}`, tips }, this.#usedIfAny());
-  }
-
-  #unknownShort(letter: string): usage.UsageError {
-    const text = `-${letter}`;
-    return usage.unexpectedArgument(this.#command, { text, tips: this.#trailingTip(text) });
-  }
-
-  #trailingTip(text: string): string[] {
-    return this.#command.positionals.length === 0 ? [] : [`to pass '${text}' as a value, use '-- ${text}'`];
-  }
-
-  /** `kwctl --raw run …`: the option belongs after the subcommand. */
-  #tipOfSubcommand(name: string): string[] {
-    const rest = this.#args.slice(this.position + 1);
-    for (const word of rest) {
-      const command = this.#command.subcommands?.find((candidate) => commandName(candidate) === word);
-      const option = similarTo(name, command?.options.map(({ id }) => id) ?? []).at(-1);
-      if (command !== undefined && option !== undefined) return [`'${commandName(command)} --${option}' exists`];
-    }
-    return [];
-  }
-
-  #refuseConflicts(): void {
-    for (const id of this.#given.keys()) {
-      const option = this.#options.find((candidate) => candidate.id === id);
-      const other = this.#options.find((candidate) => this.#given.has(candidate.id) && conflicts(option, candidate));
-      if (option !== undefined && other !== undefined) {
-        const used = this.#used().filter((candidate) => candidate !== other.id);
-        throw usage.conflict(this.#command, { option, other }, used);
-      }
-    }
-  }
-
-  #refuseMissing(): void {
-    const missingOptions = requiredIds(this.#command).filter((id) => !this.#given.has(id));
-    const missingPositionals = this.#command.positionals.slice(this.#positionals.length);
-    if (missingOptions.length === 0 && missingPositionals.length === 0) return;
-    const missing = [
-      ...this.#options.filter(({ id }) => missingOptions.includes(id)).map(optionText),
-      ...missingPositionals.map(positionalText),
-    ];
-    throw usage.missingArguments(this.#command, missing, this.#used());
-  }
-}
-
-/** Its value may be the next argument. */
-function takesNext(option: OptionSpec): boolean {
-  return option.valueName !== undefined && option.takes !== 'attached';
-}
-
-function conflicts(option: OptionSpec | undefined, other: OptionSpec): boolean {
-  if (option === undefined || option === other) return false;
-  return option.conflictsWith?.includes(other.id) === true || other.conflictsWith?.includes(option.id) === true;
 }

@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 
-export const ANNOTATE: CommandSpec = {
-  path: 'kwctl annotate',
-  about: 'Add Kubewarden metadata to a WebAssembly module',
+export const ANNOTATE: CommandSyntax = {
   options: [
     {
       id: 'metadata-path',

@@ -1,4 +1,4 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { EVALUATION_OPTIONS } from '../../options/evaluation-options.ts';
 import { JSON_OPTION } from '../../options/json-option.ts';
 import { PROXY_HELP } from '../../options/source-options.ts';
@@ -8,9 +8,7 @@ export const DEFAULT_MEASUREMENT_SECONDS = 5;
 export const DEFAULT_RESAMPLES = 100_000;
 export const DEFAULT_SAMPLES = 100;
 
-export const BENCH: CommandSpec = {
-  path: 'kwctl bench',
-  about: 'Benchmark a Kubewarden policy',
+export const BENCH: CommandSyntax = {
   longAbout: `Measures how long a policy takes to validate its settings and to evaluate a request. Both are called over and over,
 first to warm up, then in samples of growing size; times are those of one call. Intervals hold with 95 percent
 confidence and are found by resampling.

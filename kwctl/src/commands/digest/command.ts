@@ -1,9 +1,7 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { sourceOptions } from '../../options/source-options.ts';
 
-export const DIGEST: CommandSpec = {
-  path: 'kwctl digest',
-  about: 'Fetch the digest of the OCI manifest of a policy',
+export const DIGEST: CommandSyntax = {
   options: sourceOptions(),
   positionals: [{ id: 'uri', help: 'Policy URI: registry://, or a reference such as ghcr.io/…' }],
 };

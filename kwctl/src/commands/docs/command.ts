@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 
-export const DOCS: CommandSpec = {
-  path: 'kwctl docs',
-  about: 'Generate the reference of the command line',
+export const DOCS: CommandSyntax = {
   options: [
     {
       id: 'output',

@@ -1,9 +1,7 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { JSON_OPTION } from '../../options/json-option.ts';
 
-export const INFO: CommandSpec = {
-  path: 'kwctl info',
-  about: 'Display system information',
+export const INFO: CommandSyntax = {
   options: [JSON_OPTION],
   positionals: [],
 };

@@ -1,10 +1,8 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { JSON_OPTION } from '../../options/json-option.ts';
 import { sourceOptions } from '../../options/source-options.ts';
 
-export const INSPECT: CommandSpec = {
-  path: 'kwctl inspect',
-  about: 'Inspect a Kubewarden policy',
+export const INSPECT: CommandSyntax = {
   options: [
     ...sourceOptions(),
     { ...JSON_OPTION, conflictsWith: ['output'] },

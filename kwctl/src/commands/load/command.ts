@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 
-export const LOAD: CommandSpec = {
-  path: 'kwctl load',
-  about: 'Load policies from a tar.gz file',
+export const LOAD: CommandSyntax = {
   options: [
     { id: 'input', valueName: 'input', completes: 'file', required: true, help: 'Path of a tar.gz file made by save' },
   ],

@@ -1,9 +1,7 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { JSON_OPTION } from '../../options/json-option.ts';
 
-export const POLICIES: CommandSpec = {
-  path: 'kwctl policies',
-  about: 'List all downloaded policies',
+export const POLICIES: CommandSyntax = {
   options: [JSON_OPTION],
   positionals: [],
 };

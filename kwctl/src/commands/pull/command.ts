@@ -1,10 +1,8 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { PROXY_HELP, sourceOptions } from '../../options/source-options.ts';
 import { VERIFICATION_OPTIONS } from '../../options/verification-options.ts';
 
-export const PULL: CommandSpec = {
-  path: 'kwctl pull',
-  about: 'Pull a Kubewarden policy from a given URI',
+export const PULL: CommandSyntax = {
   longAfter: PROXY_HELP,
   options: [
     ...sourceOptions('DOCKER_CONFIG'),

@@ -1,11 +1,9 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { PROXY_HELP, sourceOptions } from '../../options/source-options.ts';
 
-export const PUSH: CommandSpec = {
-  path: 'kwctl push',
-  about: 'Push a Kubewarden policy to an OCI registry',
-  longAfter: `The annotations of the policy's metadata become annotations of the OCI manifest, besides those of more than one line and
-empty ones. 'io.kubewarden.policy.source' is also written as 'org.opencontainers.image.source'.
+export const PUSH: CommandSyntax = {
+  longAfter: `Annotations of the policy's metadata become annotations of the OCI manifest; those of several lines are left out.
+'io.kubewarden.policy.source' is also written as 'org.opencontainers.image.source', unless the metadata has that, too.
 
 ${PROXY_HELP}`,
   options: [

@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 
-export const RM: CommandSpec = {
-  path: 'kwctl rm',
-  about: 'Remove a Kubewarden policy from the store',
+export const RM: CommandSyntax = {
   options: [],
   positionals: [{ id: 'uri_or_sha_prefix', help: 'URI or prefix of the SHA-256 of the policy' }],
 };

@@ -1,10 +1,8 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { EVALUATION_OPTIONS } from '../../options/evaluation-options.ts';
 import { PROXY_HELP } from '../../options/source-options.ts';
 
-export const RUN: CommandSpec = {
-  path: 'kwctl run',
-  about: 'Run a Kubewarden policy from a given URI',
+export const RUN: CommandSyntax = {
   longAbout: `Evaluates a request with a policy and prints the answer: one line of JSON on stdout. The exit code is 0 also when the
 policy rejects the request, 1 when it could not be evaluated, 2 when the command line is wrong.
 

@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 
-export const SAVE: CommandSpec = {
-  path: 'kwctl save',
-  about: 'Save policies to a tar.gz file',
+export const SAVE: CommandSyntax = {
   options: [
     { id: 'output', short: 'o', valueName: 'FILE', completes: 'file', required: true, help: 'Path of the tar.gz file' },
   ],

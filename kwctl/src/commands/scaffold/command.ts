@@ -1,14 +1,34 @@
-import type { CommandSpec } from '../../command-line/command.ts';
-import { ADMISSION_REQUEST } from './admission-request/command.ts';
-import { ARTIFACTHUB } from './artifacthub/command.ts';
-import { MANIFEST } from './manifest/command.ts';
-import { VAP } from './vap/command.ts';
-import { VERIFICATION_CONFIG } from './verification-config/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 
-export const SCAFFOLD: CommandSpec = {
-  path: 'kwctl scaffold',
-  about: 'Scaffold a Kubernetes resource or configuration file',
+/** What can be scaffolded, by name. */
+export const SCAFFOLD: CommandSyntax = {
   options: [],
   positionals: [],
-  subcommands: [ADMISSION_REQUEST, ARTIFACTHUB, MANIFEST, VAP, VERIFICATION_CONFIG],
+  subcommands: [
+    {
+      path: 'kwctl scaffold admission-request',
+      about: 'Scaffold an AdmissionRequest object',
+      load: async () => (await import('./admission-request/command.ts')).ADMISSION_REQUEST,
+    },
+    {
+      path: 'kwctl scaffold artifacthub',
+      about: 'Output an artifacthub-pkg.yml file from a metadata.yml file',
+      load: async () => (await import('./artifacthub/command.ts')).ARTIFACTHUB,
+    },
+    {
+      path: 'kwctl scaffold manifest',
+      about: 'Output a Kubernetes resource manifest',
+      load: async () => (await import('./manifest/command.ts')).MANIFEST,
+    },
+    {
+      path: 'kwctl scaffold vap',
+      about: 'Convert a Kubernetes ValidatingAdmissionPolicy into a Kubewarden ClusterAdmissionPolicy',
+      load: async () => (await import('./vap/command.ts')).VAP,
+    },
+    {
+      path: 'kwctl scaffold verification-config',
+      about: 'Output a default Sigstore verification configuration file',
+      load: async () => (await import('./verification-config/command.ts')).VERIFICATION_CONFIG,
+    },
+  ],
 };

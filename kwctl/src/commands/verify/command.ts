@@ -1,10 +1,8 @@
-import type { CommandSpec } from '../../command-line/command.ts';
+import type { CommandSyntax } from '../../command-line/command.ts';
 import { PROXY_HELP, sourceOptions } from '../../options/source-options.ts';
 import { VERIFICATION_OPTIONS } from '../../options/verification-options.ts';
 
-export const VERIFY: CommandSpec = {
-  path: 'kwctl verify',
-  about: 'Verify the signatures of a Kubewarden policy',
+export const VERIFY: CommandSyntax = {
   longAfter: PROXY_HELP,
   options: [...sourceOptions(), ...VERIFICATION_OPTIONS],
   positionals: [{ id: 'uri', help: 'Policy URI: registry://, or a reference such as ghcr.io/…' }],

@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../../command-line/command.ts';
+import type { CommandSyntax } from '../../../command-line/command.ts';
 
-export const ADMISSION_REQUEST: CommandSpec = {
-  path: 'kwctl scaffold admission-request',
-  about: 'Scaffold an AdmissionRequest object',
+export const ADMISSION_REQUEST: CommandSyntax = {
   options: [
     {
       id: 'object',

@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../../command-line/command.ts';
+import type { CommandSyntax } from '../../../command-line/command.ts';
 
-export const ARTIFACTHUB: CommandSpec = {
-  path: 'kwctl scaffold artifacthub',
-  about: 'Output an artifacthub-pkg.yml file from a metadata.yml file',
+export const ARTIFACTHUB: CommandSyntax = {
   options: [
     {
       id: 'metadata-path',

@@ -1,11 +1,9 @@
-import type { CommandSpec } from '../../../command-line/command.ts';
+import type { CommandSyntax } from '../../../command-line/command.ts';
 import { settingsOptions } from '../../../options/settings-options.ts';
 import { sourceOptions } from '../../../options/source-options.ts';
 import { VERIFICATION_OPTIONS } from '../../../options/verification-options.ts';
 
-export const MANIFEST: CommandSpec = {
-  path: 'kwctl scaffold manifest',
-  about: 'Output a Kubernetes resource manifest',
+export const MANIFEST: CommandSyntax = {
   options: [
     ...sourceOptions('DOCKER_CONFIG'),
     ...VERIFICATION_OPTIONS,

@@ -1,10 +1,8 @@
-import type { CommandSpec } from '../../../command-line/command.ts';
+import type { CommandSyntax } from '../../../command-line/command.ts';
 
 export const DEFAULT_CEL_POLICY = 'ghcr.io/kubewarden/policies/cel-policy:latest';
 
-export const VAP: CommandSpec = {
-  path: 'kwctl scaffold vap',
-  about: 'Convert a Kubernetes ValidatingAdmissionPolicy into a Kubewarden ClusterAdmissionPolicy',
+export const VAP: CommandSyntax = {
   options: [
     {
       id: 'binding',

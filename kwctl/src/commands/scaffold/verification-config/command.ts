@@ -1,8 +1,6 @@
-import type { CommandSpec } from '../../../command-line/command.ts';
+import type { CommandSyntax } from '../../../command-line/command.ts';
 
-export const VERIFICATION_CONFIG: CommandSpec = {
-  path: 'kwctl scaffold verification-config',
-  about: 'Output a default Sigstore verification configuration file',
+export const VERIFICATION_CONFIG: CommandSyntax = {
   options: [],
   positionals: [],
 };
