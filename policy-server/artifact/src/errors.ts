@@ -27,13 +27,24 @@ export type ArtifactErrorCode =
   | 'trust-root-unavailable'
   | 'verification-failed';
 
+export interface ArtifactErrorOptions extends ErrorOptions {
+  readonly status?: number | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
 /** A policy that cannot be found, read or accepted. The message names the policy and is fit for an operator's eyes. */
 export class ArtifactError extends Error {
   readonly code: ArtifactErrorCode;
+  /** Of the HTTP answer behind it, when there is one. */
+  readonly status: number | undefined;
+  /** How long a server that limits rates wants to be left alone. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ArtifactErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ArtifactErrorCode, message: string, options: ArtifactErrorOptions = {}) {
     super(message, options);
     this.name = 'ArtifactError';
     this.code = code;
+    this.status = options.status;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
