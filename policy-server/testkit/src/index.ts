@@ -12,7 +12,48 @@ export { registerWebhook } from './api-server/webhook.ts';
 export { committedGuest, committedHashes, commitGuests, guestModule, guestSourceHash } from './guests/guests.ts';
 export { GUEST_NAMES, type GuestName } from './guests/recipes.ts';
 export { GUEST_CASES, type GuestCase } from './guests/cases.ts';
+export { type PolicyModuleOptions, policyModule } from './guests/policy-module.ts';
 export { type Random, damage, randomFrom } from './random.ts';
+export {
+  type Artifact,
+  type ArtifactLayer,
+  type OciDescriptor,
+  type PushedArtifact,
+  type SignatureLayer,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  WASM_CONFIG,
+  WASM_LAYER,
+  pushArtifact,
+  pushBundles,
+  pushManifest,
+  pushPolicyModule,
+  pushSignatures,
+} from './registry/artifact.ts';
+export {
+  type ProgrammableRegistryOptions,
+  type ProgrammedAnswer,
+  type ReceivedRequest,
+  type Route,
+  ProgrammableRegistry,
+} from './registry/programmable-registry.ts';
+export {
+  type RegistryOptions,
+  type RegistryProgram,
+  type TestRegistry,
+  registryTools,
+  startRegistry,
+} from './registry/registry.ts';
+export { type BasicAuth, type RegistryTarget, basicAuthorization, callRegistry } from './registry/registry-target.ts';
+export type { Damage } from './registry/tamper.ts';
+export {
+  type ProxiedRequest,
+  type Tamper,
+  type TamperingProxy,
+  type TamperingProxyOptions,
+  startTamperingProxy,
+} from './registry/tampering-proxy.ts';
+export { type TokenOptions, type TokenRequest, TokenService } from './registry/token-service.ts';
 export { type RunningPolicyServer, startPolicyServer } from './server/policy-server.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';

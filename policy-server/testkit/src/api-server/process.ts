@@ -11,8 +11,14 @@ export interface RunningProgram {
 
 const STOP_TIMEOUT_MS = 10_000;
 
-export function startProgram(program: string, args: readonly string[], cwd: string): RunningProgram {
-  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts a program; `env` is added to the environment of this process. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): RunningProgram {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let tail = '';
   const keep = (chunk: Buffer): void => void (tail = (tail + chunk.toString()).slice(-8192));
   child.stdout.on('data', keep);

@@ -10,9 +10,40 @@ const GO_ENV = { CGO_ENABLED: '0', GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local' };
 
 /** `opa`, the Rego compiler. */
 export async function buildOpa(into: string, version: string): Promise<void> {
-  await runCommand('go', ['install', '-ldflags', '-s -w', `github.com/open-policy-agent/opa@v${version}`], {
+  await goInstall(into, `github.com/open-policy-agent/opa@v${version}`);
+}
+
+async function goInstall(into: string, program: string): Promise<void> {
+  await runCommand('go', ['install', '-ldflags', '-s -w', program], {
     cwd: into,
     env: { CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOBIN: into },
+  });
+}
+
+/** `cosign`, the signing tool. */
+export async function buildCosign(into: string, version: string): Promise<void> {
+  await goInstall(into, `github.com/sigstore/cosign/v3/cmd/cosign@v${version}`);
+}
+
+/** `registry` of the distribution project: token-free, htpasswd and TLS, no referrers API. */
+export async function buildDistribution(into: string, version: string): Promise<void> {
+  await goInstall(into, `github.com/distribution/distribution/v3/cmd/registry@v${version}`);
+}
+
+/** `registry-referrers`, from a main of ours: in memory, with a correct referrers API. */
+export async function buildReferrersRegistry(into: string, version: string): Promise<void> {
+  await buildRegistry(into, 'registry-referrers', `cuelabs.dev/go/oci/ociregistry v${version}`);
+}
+
+/** `registry-switches`, from a main of ours: referrers, TLS, basic auth and storage as the test wants them. */
+export async function buildSwitchesRegistry(into: string, version: string): Promise<void> {
+  await buildRegistry(into, 'registry-switches', `github.com/google/go-containerregistry v${version}`);
+}
+
+async function buildRegistry(into: string, name: string, requirement: string): Promise<void> {
+  await inHarness(name, async (folder) => {
+    await writeFile(join(folder, 'go.mod'), `module portcullis.test/${name}\n\ngo 1.26\n\nrequire ${requirement}\n`);
+    await goBuild(folder, join(into, name), '-s -w');
   });
 }
 

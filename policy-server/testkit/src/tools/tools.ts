@@ -1,7 +1,15 @@
 import { join } from 'node:path';
 import { cacheRoot, madeOnce } from './cache.ts';
 import { onPath } from './command.ts';
-import { buildEtcd, buildKubeApiserver, buildOpa } from './go-tools.ts';
+import {
+  buildCosign,
+  buildDistribution,
+  buildEtcd,
+  buildKubeApiserver,
+  buildOpa,
+  buildReferrersRegistry,
+  buildSwitchesRegistry,
+} from './go-tools.ts';
 import { buildRustWasi } from './rust-wasi.ts';
 
 /** A real component that tests run against or build with, made from its published sources and kept by version. */
@@ -18,6 +26,15 @@ const TOOLS = {
   opa: { version: '1.22.0', needs: ['go'], minutes: 1.5, build: buildOpa },
   etcd: { version: '3.7.3', needs: ['go'], minutes: 0.5, build: buildEtcd },
   'kube-apiserver': { version: '1.37.1', needs: ['go'], minutes: 6, build: buildKubeApiserver },
+  'registry-referrers': {
+    version: '0.0.0-20251212221603-3adeb8663819',
+    needs: ['go'],
+    minutes: 0.2,
+    build: buildReferrersRegistry,
+  },
+  'registry-switches': { version: '0.22.1', needs: ['go'], minutes: 0.2, build: buildSwitchesRegistry },
+  distribution: { version: '3.1.2', needs: ['go'], minutes: 1, build: buildDistribution },
+  cosign: { version: '3.1.3', needs: ['go'], minutes: 3, build: buildCosign },
   'rust-wasi': {
     version: '1.96',
     needs: ['cargo', 'rustc', 'apt-get', 'dpkg', 'cc'],
