@@ -12,7 +12,7 @@ import {
 import { test } from 'tap';
 import { ArtifactError } from './errors.ts';
 import { loadModule } from './load.ts';
-import { formatModuleLocation, parseModuleLocation } from './location.ts';
+import { parseModuleLocation } from './location.ts';
 import { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';
 
 const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -21,30 +21,6 @@ const MAX_BYTES = 1024;
 function metadata(minimumKubewardenVersion: string): PolicyMetadata {
   return metadataFrom(parseJson(JSON.stringify({ rules: [], mutating: false, minimumKubewardenVersion })));
 }
-
-test('locations: text without a scheme is a registry reference', async (t) => {
-  t.same(parseModuleLocation('  ghcr.io/kubewarden/policies/pod-privileged:v0.2.1 '), {
-    scheme: 'registry',
-    url: 'registry://ghcr.io/kubewarden/policies/pod-privileged:v0.2.1',
-  });
-  t.same(parseModuleLocation('busybox'), { scheme: 'registry', url: 'registry://docker.io/library/busybox:latest' });
-  t.equal(parseModuleLocation('localhost:5000/p:v1').scheme, 'registry');
-  t.same(parseModuleLocation('https://example.com/p.wasm'), { scheme: 'https', url: 'https://example.com/p.wasm' });
-  t.same(parseModuleLocation('file:///tmp/my%20policy.wasm'), { scheme: 'file', path: '/tmp/my policy.wasm' });
-  t.equal(formatModuleLocation({ scheme: 'file', path: '/tmp/my policy.wasm' }), 'file:///tmp/my%20policy.wasm');
-});
-
-test('locations: refuses what it cannot fetch from', async (t) => {
-  for (const [text, message] of [
-    ['ftp://host/p', /^unknown scheme: ftp/],
-    ['http://', /^empty host/],
-    ['./p.wasm', /^Invalid OCI image reference: /],
-    ['', /^Invalid OCI image reference: /],
-    ['file://relative/p.wasm', /absolute path/],
-  ] as const) {
-    t.throws(() => parseModuleLocation(text), { code: 'location-invalid', message }, text);
-  }
-});
 
 test('loading a file yields bytes, digest and metadata', async (t) => {
   const dir = t.testdir();

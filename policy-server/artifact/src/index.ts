@@ -1,7 +1,12 @@
+export type { Credential, CredentialSource } from './credentials/credentials.ts';
+export { createDockerCredentials, type DockerCredentialsOptions } from './credentials/docker-config.ts';
 export { ArtifactError, type ArtifactErrorCode } from './errors.ts';
 export { readFileBounded, type FileReader } from './file.ts';
 export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
 export { formatModuleLocation, parseModuleLocation, type ModuleLocation } from './location.ts';
+export { loadSources, parseSources, type SourcesOptions } from './sources/load.ts';
+export { proxiesFromEnvironment } from './sources/proxies.ts';
+export { NO_SOURCES, type Proxies, type Sources } from './sources/sources.ts';
 export { systemErrorText } from './system-error.ts';
 export { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';
 export { YamlError, YamlTagged, type YamlDocument, type YamlNode } from './yaml/node.ts';

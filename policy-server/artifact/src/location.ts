@@ -1,13 +1,28 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { messageOf, formatImageReference, parseImageReference } from '@portcullis/protocol';
+import {
+  formatImageReference,
+  ImageReferenceError,
+  parseImageReference,
+  type ImageReference,
+} from '@portcullis/protocol';
 import { ArtifactError } from './errors.ts';
 
 /** Where a module comes from. */
 export type ModuleLocation =
   | { readonly scheme: 'file'; readonly path: string }
-  | { readonly scheme: 'registry' | 'https' | 'http'; readonly url: string };
+  | RegistryLocation
+  | { readonly scheme: 'https' | 'http'; readonly url: string };
 
-const SCHEME = /^(\w+):\/\//;
+/** A module in a registry. */
+export interface RegistryLocation {
+  readonly scheme: 'registry';
+  /** `registry://` and the canonical text of `reference`. */
+  readonly url: string;
+  readonly reference: ImageReference;
+}
+
+/** Also spellings that are no word, such as `git+ssh`: whoever wrote `://` meant a scheme. */
+const SCHEME = /^([a-z][a-z0-9+._-]*):\/\//i;
 
 /**
  * Parses the text of a `module:` entry or of a command line. Text without `://` (also `host:port/…`) is a registry
@@ -17,7 +32,7 @@ const SCHEME = /^(\w+):\/\//;
  */
 export function parseModuleLocation(text: string): ModuleLocation {
   const trimmed = text.trim();
-  const scheme = SCHEME.exec(trimmed)?.[1];
+  const scheme = SCHEME.exec(trimmed)?.[1]?.toLowerCase();
   switch (scheme) {
     case undefined:
       return registryLocation(trimmed);
@@ -41,15 +56,25 @@ export function formatModuleLocation(location: ModuleLocation): string {
   return location.scheme === 'file' ? pathToFileURL(location.path).href : location.url;
 }
 
-function registryLocation(reference: string): ModuleLocation {
+function registryLocation(text: string): ModuleLocation {
+  // `:::` and `:5000/policy`: a port without a host.
+  if (text.startsWith(':')) throw emptyHost(text);
   try {
-    return { scheme: 'registry', url: `registry://${formatImageReference(parseImageReference(reference))}` };
+    const reference = parseImageReference(text);
+    return { scheme: 'registry', url: `registry://${formatImageReference(reference)}`, reference };
   } catch (error) {
-    const detail = messageOf(error);
-    throw new ArtifactError('location-invalid', `Invalid OCI image reference: ${detail} ('${reference}')`, {
+    if (!(error instanceof ImageReferenceError)) throw error;
+    throw new ArtifactError('location-invalid', `Invalid OCI image reference: ${referenceProblem(text, error)}`, {
       cause: error,
     });
   }
+}
+
+/** First the words users of kwctl know, then what exactly is wrong. */
+function referenceProblem(text: string, { code, message }: ImageReferenceError): string {
+  const known = code === 'empty' ? 'repository name must have at least one component' : 'invalid reference format';
+  const detail = message.slice(message.indexOf(' – ') + ' – '.length);
+  return `${known} – '${text.slice(0, 200)}': ${detail}`;
 }
 
 function pathOf(url: string): string {
@@ -66,6 +91,10 @@ function pathOf(url: string): string {
 
 function checkedUrl(text: string): string {
   const url = URL.parse(text);
-  if (url === null || url.hostname === '') throw new ArtifactError('location-invalid', `empty host in '${text}'`);
+  if (url === null || url.hostname === '') throw emptyHost(text);
   return text;
+}
+
+function emptyHost(text: string): ArtifactError {
+  return new ArtifactError('location-invalid', `empty host – '${text}' names no host to ask`);
 }
