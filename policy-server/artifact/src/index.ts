@@ -13,3 +13,17 @@ export { YamlError, YamlTagged, type YamlDocument, type YamlNode } from './yaml/
 export { resolvePlainScalar } from './yaml/plain-scalar.ts';
 export { parseYaml, parseYamlDocuments, type YamlPath, type YamlReadOptions } from './yaml/reader.ts';
 export { stringifyYaml } from './yaml/writer.ts';
+export { judge, type MetRequirement, UnmetRequirements } from './verify/judge.ts';
+export { loadVerificationConfig } from './verify/config/load.ts';
+export { parseVerificationConfig } from './verify/config/parse.ts';
+export { parseUrlPrefix, type ParsedUrlPrefix } from './verify/config/url-prefix.ts';
+export { verificationConfigYaml } from './verify/config/requirement-yaml.ts';
+export type {
+  CertificateRequirement,
+  GenericIssuerRequirement,
+  GithubActionRequirement,
+  PubKeyRequirement,
+  SignatureRequirement,
+  Subject,
+  VerificationConfig,
+} from './verify/config/requirement.ts';
