@@ -1,9 +1,10 @@
-export type { Credential, CredentialSource } from './credentials/credentials.ts';
+export { ANONYMOUS, type Credential, type CredentialSource } from './credentials/credentials.ts';
 export { createDockerCredentials, type DockerCredentialsOptions } from './credentials/docker-config.ts';
 export { ArtifactError, type ArtifactErrorCode } from './errors.ts';
 export { readFileBounded, type FileReader } from './file.ts';
 export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
 export { formatModuleLocation, parseModuleLocation, type ModuleLocation } from './location.ts';
+export { certificatesFrom } from './sources/certificate.ts';
 export { loadSources, parseSources, type SourcesOptions } from './sources/load.ts';
 export { proxiesFromEnvironment } from './sources/proxies.ts';
 export { NO_SOURCES, type Proxies, type Sources } from './sources/sources.ts';
@@ -27,3 +28,29 @@ export type {
   Subject,
   VerificationConfig,
 } from './verify/config/requirement.ts';
+export type { ArtifactLog, ArtifactLogRecord } from './log.ts';
+export { createRegistryClient, type RegistryClientOptions } from './registry/client.ts';
+export { MANIFEST_MEDIA_TYPES } from './registry/manifest.ts';
+export { hostPlatform, manifestForPlatform } from './registry/platform.ts';
+export type {
+  BlobOptions,
+  BlobStream,
+  Descriptor,
+  ImageIndex,
+  ImageManifest,
+  Manifest,
+  Platform,
+  RegistryClient,
+  RegistryReader,
+  RegistryWriter,
+  Repository,
+  RequestOptions,
+} from './registry/registry.ts';
+export {
+  createTransport,
+  type Transport,
+  type TransportLimits,
+  type TransportOptions,
+  type TransportRequest,
+  type TransportResponse,
+} from './registry/transport.ts';

@@ -50,6 +50,11 @@ export interface ImageIndex extends ManifestBase {
 
 export interface RequestOptions {
   readonly signal?: AbortSignal;
+  /**
+   * Names the operation whose failed steps of the ladder are logged. `digest` and the pushes log by themselves; reading for
+   * a pull is silent.
+   */
+  readonly operation?: string;
 }
 
 export interface BlobOptions extends RequestOptions {

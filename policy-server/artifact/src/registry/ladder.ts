@@ -1,0 +1,88 @@
+import { ArtifactError } from '../errors.ts';
+import type { ArtifactLog } from '../log.ts';
+import type { TransportRequest, TransportResponse, TransportSecurity } from './transport.ts';
+import { shownUrl } from './transport-errors.ts';
+
+/** One way to speak to a host. */
+export interface LadderStep {
+  readonly hostKey: string;
+  readonly security: TransportSecurity;
+  /** The request's URL with the scheme of this step. */
+  readonly url: URL;
+}
+
+/** Finds out how a host wants to be spoken to, within what its operator allowed. */
+export interface Ladder {
+  climb(
+    request: TransportRequest,
+    attempt: (step: LadderStep) => Promise<TransportResponse>,
+  ): Promise<TransportResponse>;
+}
+
+const STEPS: readonly TransportSecurity[] = ['verified', 'unverified', 'plain'];
+const PROTOCOL_NAMES = { verified: 'HTTPS(SystemCa)', unverified: 'HTTPS(NoTlsVerification)', plain: 'HTTP' };
+
+/**
+ * Checked HTTPS; for insecure hosts then unchecked HTTPS, then plain HTTP. Only a connection that could not be made leads
+ * to the next step: an answer, of whatever status, is the host's own.
+ */
+export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>; log: ArtifactLog }): Ladder {
+  const proven = new Map<string, TransportSecurity>();
+  return {
+    async climb(request, attempt) {
+      const hostKey = request.hostKey ?? request.url.host;
+      const steps = stepsFor(request.url, insecure.has(hostKey), proven.get(hostKey));
+      for (const [index, security] of steps.entries()) {
+        try {
+          const response = await attempt({ hostKey, security, url: urlFor(request.url, hostKey, security) });
+          if (insecure.has(hostKey)) proven.set(hostKey, security);
+          return response;
+        } catch (error) {
+          const isLast = index === steps.length - 1;
+          // What was once reached with a checked certificate is never spoken to otherwise: resetting connections must not
+          // talk a long-lived server down. Weaker ways are looked for anew, from the top.
+          if (isLast && proven.get(hostKey) !== 'verified') proven.delete(hostKey);
+          if (isLast || !isUnreachable(error)) throw error;
+          if (request.operation !== undefined) logFailedStep(log, security, error);
+        }
+      }
+      throw refusedPlainUrl(request.url);
+    },
+  };
+}
+
+function stepsFor(url: URL, isInsecure: boolean, proven: TransportSecurity | undefined): readonly TransportSecurity[] {
+  if (url.protocol === 'http:') return isInsecure ? ['plain'] : [];
+  if (!isInsecure) return ['verified'];
+  return proven === undefined ? STEPS : [proven];
+}
+
+function refusedPlainUrl(url: URL): ArtifactError {
+  return new ArtifactError(
+    'registry-unreachable',
+    `failed to create the http client: builder error for url (${shownUrl(url)}) – ` +
+      'plain HTTP is spoken only with hosts in insecure_sources of the sources file',
+  );
+}
+
+/** An explicit port stays, also the one that is implied by https. */
+function urlFor(url: URL, hostKey: string, security: TransportSecurity): URL {
+  if (security !== 'plain' || url.protocol === 'http:') return url;
+  const plain = new URL(url);
+  plain.protocol = 'http:';
+  if (url.port === '' && hostKey.endsWith(':443')) plain.port = '443';
+  return plain;
+}
+
+function isUnreachable(error: unknown): error is ArtifactError {
+  return error instanceof ArtifactError && error.code === 'registry-unreachable';
+}
+
+function logFailedStep(log: ArtifactLog, security: TransportSecurity, error: ArtifactError): void {
+  log({
+    level: 'info',
+    target: 'policy_fetcher::registry',
+    message: 'operation failed',
+    fields: { err: error.message, client_protocol: PROTOCOL_NAMES[security], insecure_source: 'true' },
+  });
+}

@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ArtifactLog } from '../log.ts';
+import type { Proxies, Sources } from '../sources/sources.ts';
+import { createDispatchers } from './dispatchers.ts';
+import { exchange } from './exchange.ts';
+import { createLadder, type Ladder, type LadderStep } from './ladder.ts';
+import { redirected } from './redirect.ts';
+import { retryAfterMs } from './retry-after.ts';
+import { abortedError, shownUrl } from './transport-errors.ts';
+
+/** Bounds of one exchange with a server. */
+export interface TransportLimits {
+  /** TCP and TLS together, through a proxy as well. */
+  readonly connectTimeoutMs: number;
+  /** From the end of the request to the end of the answer's headers. */
+  readonly headersTimeoutMs: number;
+  /** Between two pieces of a body. */
+  readonly idleTimeoutMs: number;
+  /** A body that comes slower, averaged over `rateWindowMs` of waiting for it, is given up. */
+  readonly minBytesPerSecond: number;
+  readonly rateWindowMs: number;
+  readonly maxRedirects: number;
+  /** The longest wait a server may ask for (`Retry-After`); a longer one ends the request. */
+  readonly maxRetryAfterMs: number;
+  /** How often a request is made again after such a wait. */
+  readonly maxRetries: number;
+}
+
+export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
+  connectTimeoutMs: 10_000,
+  headersTimeoutMs: 60_000,
+  idleTimeoutMs: 30_000,
+  minBytesPerSecond: 1024,
+  rateWindowMs: 30_000,
+  maxRedirects: 5,
+  maxRetryAfterMs: 30_000,
+  maxRetries: 2,
+};
+
+export interface TransportOptions {
+  readonly sources: Sources;
+  /** Of the environment; what `sources` says about proxies wins. */
+  readonly proxies: Proxies;
+  readonly log: ArtifactLog;
+  readonly limits?: Partial<TransportLimits>;
+  /** PEM certificates of the authorities that are trusted for every host. @default what the system trusts */
+  readonly systemAuthorities?: readonly string[];
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs?: () => number;
+  /** Waits; rejects when `signal` is aborted. */
+  readonly sleep?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
+}
+
+export type RequestMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
+
+export interface TransportRequest {
+  /** `https:`, or `http:` where somebody wrote so. What is spoken with insecure hosts the transport decides. */
+  readonly url: URL;
+  /** The host as sources name it, where that is not the URL's (`docker.io`, an explicit port 443). @default `url.host` */
+  readonly hostKey?: string;
+  readonly method: RequestMethod;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly signal?: AbortSignal;
+  /** Set by operations whose failed steps are logged; without it the ladder is silent, as for a pull. */
+  readonly operation?: string;
+}
+
+/** How the peer was reached: with its certificate checked, unchecked, or without TLS. */
+export type TransportSecurity = 'verified' | 'unverified' | 'plain';
+
+/** An answer whose headers are here. Its body must be read or discarded. */
+export interface TransportResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Of the last request, after redirects. */
+  readonly url: URL;
+  readonly security: TransportSecurity;
+  /** Ends with ArtifactError `download-stalled` when the server stops, slows down or cuts the connection. Once only. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** The whole body. Rejects with `download-too-large` above `maxBytes`. */
+  bytes(maxBytes: number): Promise<Uint8Array>;
+  /** Lets go of the body. Never rejects. */
+  discard(): Promise<void>;
+}
+
+/** HTTP as the sources allow it: which host is spoken to how, through which proxy, and for how long. */
+export interface Transport extends AsyncDisposable {
+  /** @throws ArtifactError `registry-unreachable` or `aborted`; an answer of any status is an answer. */
+  request(request: TransportRequest): Promise<TransportResponse>;
+}
+
+/** Opens nothing and loads nothing before the first request. */
+export function createTransport(options: TransportOptions): Transport {
+  const limits = { ...DEFAULT_TRANSPORT_LIMITS, ...options.limits };
+  const { sources, log } = options;
+  const dispatchers = createDispatchers({
+    authorities: sources.authorities,
+    proxies: sources.proxies ?? options.proxies,
+    systemAuthorities: options.systemAuthorities,
+    limits,
+  });
+  const nowMs = options.nowMs ?? (() => performance.now());
+  const ladder = createLadder({ insecure: sources.insecure, log });
+  const perform = async (request: TransportRequest, step: LadderStep): Promise<TransportResponse> => {
+    const dispatcher = await dispatchers.dispatcherFor(step.url, step);
+    return exchange(dispatcher, { ...request, url: step.url, security: step.security, limits, nowMs });
+  };
+  const sleep = options.sleep ?? ((ms, signal) => delay(ms, undefined, { signal }));
+  return {
+    request: (request) => politely(request, { ladder, perform, limits, log, sleep, sources }),
+    [Symbol.asyncDispose]: () => dispatchers[Symbol.asyncDispose](),
+  };
+}
+
+interface Session {
+  readonly ladder: Ladder;
+  readonly perform: (request: TransportRequest, step: LadderStep) => Promise<TransportResponse>;
+  readonly limits: TransportLimits;
+  readonly log: ArtifactLog;
+  readonly sources: Sources;
+  readonly sleep: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
+}
+
+/** Waits as the server asks, a few times and not for long. What it says at last is the caller's to read. */
+async function politely(request: TransportRequest, session: Session): Promise<TransportResponse> {
+  for (let attempt = 0; ; attempt++) {
+    const response = await follow(request, session);
+    if (response.status !== 429 && response.status !== 503) return response;
+    const waitMs = retryAfterMs(response.headers.get('retry-after'), response.headers.get('date'));
+    const { maxRetries, maxRetryAfterMs } = session.limits;
+    if (waitMs === undefined || waitMs > maxRetryAfterMs || attempt >= maxRetries) return response;
+    await response.discard();
+    session.log({
+      level: 'debug',
+      target: 'policy_fetcher::registry',
+      message: 'the server asks to wait',
+      fields: { url: shownUrl(response.url), wait_ms: String(waitMs) },
+    });
+    await session.sleep(waitMs, request.signal).catch((error: unknown) => {
+      throw abortedError(request.url, error);
+    });
+  }
+}
+
+async function follow(first: TransportRequest, session: Session): Promise<TransportResponse> {
+  let request = first;
+  for (let redirects = 0; ; redirects++) {
+    const current = request;
+    const response = await session.ladder.climb(current, (step) => session.perform(current, step));
+    const next = redirected(current, response, session.sources.insecure);
+    if (next === undefined || redirects >= session.limits.maxRedirects) return response;
+    await response.discard();
+    request = next;
+  }
+}
