@@ -26,8 +26,47 @@ export interface CommandContext {
   readonly log: Log;
 }
 
-/** Where artefacts that are dear to make again are kept; the XDG rules ignore relative paths. */
-export function cacheFolder({ env, home }: Environment): string {
-  const configured = env['XDG_CACHE_HOME'] ?? '';
-  return join(isAbsolute(configured) ? configured : join(home, '.cache'), 'kubewarden', 'kwctl');
+/** Where artefacts that are dear to make again are kept. */
+export function cacheFolder(environment: Environment): string {
+  return join(userFolders(environment).cache, 'kwctl');
+}
+
+/** Where pulled policies are kept, in the layout other tools on this machine share. */
+export function storeFolder(environment: Environment): string {
+  return join(userFolders(environment).cache, 'store');
+}
+
+/** Where `sources.yaml` and other settings of the user lie. */
+export function configFolder(environment: Environment): string {
+  return userFolders(environment).config;
+}
+
+interface UserFolders {
+  readonly cache: string;
+  readonly config: string;
+}
+
+/** The folders each system has for a program's own files. */
+export function userFolders({ env, home }: Environment, platform: NodeJS.Platform = process.platform): UserFolders {
+  if (platform === 'darwin') {
+    const name = 'io.kubewarden.kubewarden';
+    return {
+      cache: join(home, 'Library', 'Caches', name),
+      config: join(home, 'Library', 'Application Support', name),
+    };
+  }
+  if (platform === 'win32') {
+    const local = env['LOCALAPPDATA'] ?? join(home, 'AppData', 'Local');
+    const roaming = env['APPDATA'] ?? join(home, 'AppData', 'Roaming');
+    return { cache: join(local, 'kubewarden', 'cache'), config: join(roaming, 'kubewarden', 'config') };
+  }
+  return {
+    cache: join(xdgFolder(env['XDG_CACHE_HOME'], home, '.cache'), 'kubewarden'),
+    config: join(xdgFolder(env['XDG_CONFIG_HOME'], home, '.config'), 'kubewarden'),
+  };
+}
+
+/** The XDG rules ignore relative paths. */
+function xdgFolder(configured: string | undefined, home: string, fallback: string): string {
+  return configured !== undefined && isAbsolute(configured) ? configured : join(home, fallback);
 }

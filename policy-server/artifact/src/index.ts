@@ -4,6 +4,7 @@ export { ArtifactError, type ArtifactErrorCode } from './errors.ts';
 export { readFileBounded, type FileReader } from './file.ts';
 export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
 export { formatModuleLocation, parseModuleLocation, type ModuleLocation } from './location.ts';
+export { pushPolicy, type PushedPolicy, type PushOptions } from './push/push.ts';
 export { certificatesFrom } from './sources/certificate.ts';
 export { loadSources, parseSources, type SourcesOptions } from './sources/load.ts';
 export { proxiesFromEnvironment } from './sources/proxies.ts';
