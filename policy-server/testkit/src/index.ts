@@ -7,6 +7,17 @@ export {
   createClientCertificate,
   createServerCertificate,
 } from './api-server/certificates.ts';
+export { runCosign } from './cosign/cosign.ts';
+export { type CosignKeyOptions, type CosignKeys, createCosignKeys } from './cosign/keys.ts';
+export {
+  type Attesting,
+  type SignatureFormat,
+  type Signing,
+  type SigningCertificate,
+  attest,
+  signWithCertificate,
+  signWithKey,
+} from './cosign/sign.ts';
 export { freePort } from './api-server/process.ts';
 export { registerWebhook } from './api-server/webhook.ts';
 export { committedGuest, committedHashes, commitGuests, guestModule, guestSourceHash } from './guests/guests.ts';
