@@ -55,3 +55,7 @@ export {
   type TransportRequest,
   type TransportResponse,
 } from './registry/transport.ts';
+export { collectSignatures, type CollectOptions } from './verify/evidence/collect.ts';
+export type { CertificateIdentity, Signature, SignatureEvidence } from './verify/evidence/signature.ts';
+export { trustRootFromConfig } from './verify/trust/trust-config.ts';
+export type { TrustRoot, TrustRootSource } from './verify/trust/trust-root.ts';
