@@ -10,6 +10,7 @@ export type KwctlErrorCode =
   | 'execution-mode-invalid'
   | 'capabilities-invalid'
   | 'metadata-invalid'
+  | 'cluster-unusable'
   | 'evaluation-failed';
 
 /** A command that failed. `message` follows `Error: ` on stderr and needs nothing else to be understood. */
