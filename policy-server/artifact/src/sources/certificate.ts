@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto';
-import { messageOf } from '@portcullis/protocol';
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
@@ -18,9 +17,7 @@ function pemOf(candidate: string | Uint8Array, isLoose: boolean): string {
   try {
     return new X509Certificate(candidate).toString();
   } catch (error) {
-    // OpenSSL's own words help with a damaged certificate, not with bytes that never were one.
-    const detail = isLoose ? NOT_A_CERTIFICATE : `the PEM block holds no certificate: ${messageOf(error)}`;
-    throw new Error(detail, { cause: error });
+    throw new Error(isLoose ? NOT_A_CERTIFICATE : 'the PEM block holds no certificate', { cause: error });
   }
 }
 
