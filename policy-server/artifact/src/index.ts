@@ -59,3 +59,12 @@ export { collectSignatures, type CollectOptions } from './verify/evidence/collec
 export type { CertificateIdentity, Signature, SignatureEvidence } from './verify/evidence/signature.ts';
 export { trustRootFromConfig } from './verify/trust/trust-config.ts';
 export type { TrustRoot, TrustRootSource } from './verify/trust/trust-root.ts';
+export {
+  createPolicyVerifier,
+  type PolicyVerifier,
+  type PolicyVerifierOptions,
+  type VerifiedImage,
+  type VerifyOptions,
+} from './verify/verifier.ts';
+export type { CheckedFile } from './verify/local-file.ts';
+export type { Requirement } from './verify/requirement-match.ts';

@@ -1,0 +1,50 @@
+import { messageOf } from '@portcullis/protocol';
+import { ArtifactError } from '../errors.ts';
+import type { ArtifactLog } from '../log.ts';
+import type { UnmetRequirements } from './judge.ts';
+import type { TrustRootSource } from './trust/trust-root.ts';
+
+/** A trust root source that remembers that it failed while signatures were collected. */
+export interface WatchedTrustRoot {
+  readonly source: TrustRootSource;
+  /** The error as it is, or the one that says that requirements could not be met for want of a trust root. */
+  explain(error: UnmetRequirements): ArtifactError;
+}
+
+const TARGET = 'policy_fetcher::verify';
+const WARNING = 'Cannot create Sigstore trust root, verification relying on Rekor and Fulcio will fail';
+
+/** @param onFailure is told of each failure */
+export function watchTrustRoot(source: TrustRootSource, onFailure: (error: unknown) => void): WatchedTrustRoot {
+  let failure: { readonly error: unknown } | undefined;
+  const watched: TrustRootSource = {
+    ...source,
+    async trustRoot() {
+      try {
+        return await source.trustRoot();
+      } catch (error) {
+        failure = { error };
+        onFailure(error);
+        throw error;
+      }
+    },
+  };
+  return { source: watched, explain: (error) => (failure === undefined ? error : explained(error, failure.error)) };
+}
+
+/** Logs the first failure: a server verifies many policies, and says once what is wrong for all of them. */
+export function warnOfTrustRoot(log: ArtifactLog): (error: unknown) => void {
+  let isSaid = false;
+  return (error) => {
+    if (!isSaid) log({ level: 'warn', target: TARGET, message: WARNING, fields: { error: messageOf(error) } });
+    isSaid = true;
+  };
+}
+
+/** Which signature a key made can be told without a trust root; requirements of keys were judged as ever. */
+function explained(error: UnmetRequirements, failure: unknown): ArtifactError {
+  const isKeyless = error.requirements.some(({ kind }) => kind !== 'pubKey');
+  if (!isKeyless) return error;
+  const message = `${error.message}Keyless signatures could not be judged, there is no Sigstore trust root: ${messageOf(failure)}\n`;
+  return new ArtifactError('trust-root-unavailable', message, { cause: failure });
+}
