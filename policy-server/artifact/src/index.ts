@@ -3,7 +3,13 @@ export { createDockerCredentials, type DockerCredentialsOptions } from './creden
 export { ArtifactError, type ArtifactErrorCode } from './errors.ts';
 export { readFileBounded, type FileReader } from './file.ts';
 export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
-export { formatModuleLocation, parseModuleLocation, type ModuleLocation } from './location.ts';
+export {
+  formatModuleLocation,
+  parseModuleLocation,
+  parseRegistryLocation,
+  type ModuleLocation,
+  type RegistryLocation,
+} from './location.ts';
 export { pushPolicy, type PushedPolicy, type PushOptions } from './push/push.ts';
 export { certificatesFrom } from './sources/certificate.ts';
 export { loadSources, parseSources, type SourcesOptions } from './sources/load.ts';

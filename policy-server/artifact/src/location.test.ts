@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { formatModuleLocation, parseModuleLocation } from './location.ts';
+import { formatModuleLocation, parseModuleLocation, parseRegistryLocation } from './location.ts';
 
 test('locations: text without a scheme is a registry reference', async (t) => {
   t.same(parseModuleLocation('  ghcr.io/kubewarden/policies/pod-privileged:v0.2.1 '), {
@@ -41,5 +41,15 @@ test('locations: refuses what nothing can be fetched from, in known words', asyn
     ['file://relative/p.wasm', /absolute path/],
   ] as const) {
     t.throws(() => parseModuleLocation(text), { name: 'ArtifactError', code: 'location-invalid', message }, text);
+  }
+});
+
+test('locations: where only a registry will do, nothing else is taken', async (t) => {
+  t.match(parseRegistryLocation('ghcr.io/p:v1'), { url: 'registry://ghcr.io/p:v1', reference: { tag: 'v1' } });
+  for (const text of ['https://example.com/p.wasm', 'file:///p.wasm', './p.wasm', '/p.wasm']) {
+    t.throws(() => parseRegistryLocation(text), {
+      code: 'location-invalid',
+      message: /^Invalid OCI image reference: invalid reference format – /,
+    });
   }
 });

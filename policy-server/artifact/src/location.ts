@@ -51,6 +51,21 @@ export function parseModuleLocation(text: string): ModuleLocation {
   }
 }
 
+/**
+ * Parses text that must name something in a registry, with or without `registry://`.
+ *
+ * @throws ArtifactError `location-invalid`
+ */
+export function parseRegistryLocation(text: string): RegistryLocation {
+  const location = parseModuleLocation(text);
+  if (location.scheme === 'registry') return location;
+  throw new ArtifactError(
+    'location-invalid',
+    `Invalid OCI image reference: invalid reference format – '${text.trim()}' is no place in a registry; ` +
+      'write registry://host/repository:tag',
+  );
+}
+
 /** The location as text: what error messages, logs and tables show. */
 export function formatModuleLocation(location: ModuleLocation): string {
   return location.scheme === 'file' ? pathToFileURL(location.path).href : location.url;
