@@ -17,6 +17,12 @@ export { createDnsHandler, type DnsOptions, type HostResolver } from './dns.ts';
 export { CapabilityError, type CapabilityErrorCode } from './errors.ts';
 export type { LogLevel, PolicyLog, PolicyLogEvent } from './policy-log.ts';
 export type { CapabilityRequest, CapabilityRequestType, HostOnlyRequest, RequestOf } from './request.ts';
+export {
+  createRegistryCapabilities,
+  type RegistryCapabilities,
+  type RegistryCapabilitiesOptions,
+} from './registry-capabilities.ts';
+export type { CacheLookup, CacheResult } from './cache/lookup.ts';
 export { debugRequest, debugString } from './session/debug-text.ts';
 export { RecordSession } from './session/record.ts';
 export { ReplaySession } from './session/replay.ts';

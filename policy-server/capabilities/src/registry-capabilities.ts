@@ -1,0 +1,40 @@
+import type { ArtifactLog, CredentialSource, RegistryReader, TrustRootSource } from '@portcullis/artifact';
+import type { CapabilityHandlers } from './backend.ts';
+import type { CacheLookup } from './cache/lookup.ts';
+import { createImageHandlers } from './oci/images.ts';
+import { RegistryCache } from './oci/registry-cache.ts';
+import type { AnswerTimes } from './oci/timed-answers.ts';
+import { createVerifyHandlers } from './sigstore/verify.ts';
+
+export interface RegistryCapabilitiesOptions {
+  readonly client: RegistryReader;
+  /** The same ones the client uses: what one credential may read is never shown to another. */
+  readonly credentials: CredentialSource;
+  readonly trustRoot: TrustRootSource;
+  readonly log: ArtifactLog;
+  /** How long answers of registries count. @default a minute; 0 = the cache is off */
+  readonly times?: Partial<AnswerTimes>;
+  readonly onLookup?: (lookup: CacheLookup) => void;
+  /** @default the clock of the machine */
+  readonly now?: () => Date;
+}
+
+/** What a host can do that reaches registries. */
+export interface RegistryCapabilities extends Disposable {
+  readonly handlers: CapabilityHandlers;
+}
+
+/** Makes the handlers of `oci/*`, over one cache that all policies share. */
+export function createRegistryCapabilities(options: RegistryCapabilitiesOptions): RegistryCapabilities {
+  const { client, credentials, trustRoot, log, times, onLookup, now = () => new Date() } = options;
+  const registry = new RegistryCache({
+    reader: client,
+    credentials,
+    ...(times !== undefined && { times }),
+    ...(onLookup !== undefined && { onLookup }),
+  });
+  return {
+    handlers: { ...createImageHandlers(registry), ...createVerifyHandlers({ registry, trustRoot, log, now }) },
+    [Symbol.dispose]: () => registry[Symbol.dispose](),
+  };
+}
