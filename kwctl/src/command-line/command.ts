@@ -91,6 +91,11 @@ export function valueText({ valueName, takes }: OptionSpec): string {
   return takes === 'many' ? ` [<${valueName}>...]` : ` <${valueName}>`;
 }
 
+/** Its value may be the next argument. */
+export function takesNext({ valueName, takes }: OptionSpec): boolean {
+  return valueName !== undefined && takes !== 'attached';
+}
+
 /** `--help` of it says more than `-h`. */
 export function hasLongHelp(command: CommandSpec): boolean {
   return command.longAbout !== undefined || command.longAfter !== undefined;

@@ -1,4 +1,12 @@
-import { allOptions, commandName, HELP_OPTION, optionText, positionalText, VERSION_OPTION } from './command.ts';
+import {
+  allOptions,
+  commandName,
+  HELP_OPTION,
+  optionText,
+  positionalText,
+  takesNext,
+  VERSION_OPTION,
+} from './command.ts';
 import type { CommandArguments, CommandSpec, OptionSpec } from './command.ts';
 import type { CommandLine } from './parser.ts';
 import { similarTo } from './similarity.ts';
@@ -220,11 +228,6 @@ export class LevelParser {
     ];
     throw usage.missingArguments(this.#command, missing, this.#used());
   }
-}
-
-/** Its value may be the next argument. */
-function takesNext(option: OptionSpec): boolean {
-  return option.valueName !== undefined && option.takes !== 'attached';
 }
 
 function conflicts(option: OptionSpec | undefined, other: OptionSpec): boolean {

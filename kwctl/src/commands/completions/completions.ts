@@ -1,8 +1,24 @@
-import type { CommandArguments } from '../../command-line/command.ts';
+import { commandsBelow, optionValue, type CommandArguments, type CommandSpec } from '../../command-line/command.ts';
 import type { CommandContext } from '../../environment.ts';
-import { KwctlError } from '../../errors.ts';
+import { KWCTL } from '../table.ts';
+import { bashCompletions } from './bash.ts';
+import type { SHELLS } from './command.ts';
+import { elvishCompletions } from './elvish.ts';
+import { fishCompletions } from './fish.ts';
+import { powershellCompletions } from './powershell.ts';
+import { zshCompletions } from './zsh.ts';
 
-/** `kwctl completions` */
-export async function completions(_given: CommandArguments, _context: CommandContext): Promise<void> {
-  throw new KwctlError('not-served', "'kwctl completions' is not served by this release");
+const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], (commands: readonly CommandSpec[]) => string>> = {
+  bash: bashCompletions,
+  elvish: elvishCompletions,
+  fish: fishCompletions,
+  powershell: powershellCompletions,
+  zsh: zshCompletions,
+};
+
+/** `kwctl completions`: the script with which a shell completes command lines of kwctl. */
+export async function completions(given: CommandArguments, { environment }: CommandContext): Promise<void> {
+  const commands = await commandsBelow(KWCTL);
+  const script = new Map(Object.entries(SCRIPTS)).get(optionValue(given, 'shell') ?? '');
+  if (script !== undefined) environment.write(script(commands));
 }

@@ -1,8 +1,19 @@
-import type { CommandArguments } from '../../command-line/command.ts';
-import type { CommandContext } from '../../environment.ts';
+import { messageOf } from '@portcullis/protocol';
+import { commandsBelow, optionValue, type CommandArguments } from '../../command-line/command.ts';
 import { KwctlError } from '../../errors.ts';
+import { writeWholeFile } from '../../file.ts';
+import { KWCTL } from '../table.ts';
+import { asciidocReference } from './asciidoc.ts';
+import { markdownReference } from './markdown.ts';
 
-/** `kwctl docs` */
-export async function docs(_given: CommandArguments, _context: CommandContext): Promise<void> {
-  throw new KwctlError('not-served', "'kwctl docs' is not served by this release");
+/** `kwctl docs`: writes the reference of the command line, made from the table that reads it. */
+export async function docs(given: CommandArguments): Promise<void> {
+  const path = optionValue(given, 'output') ?? '';
+  const commands = await commandsBelow(KWCTL);
+  const text = path.endsWith('.md') ? markdownReference(commands) : asciidocReference(commands);
+  try {
+    await writeWholeFile(path, text);
+  } catch (error) {
+    throw new KwctlError('file-unusable', `cannot create file ${path}: ${messageOf(error)}`, { cause: error });
+  }
 }
