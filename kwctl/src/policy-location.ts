@@ -4,21 +4,40 @@ import {
   ArtifactError,
   loadModule,
   parseModuleLocation,
+  PolicyStore,
   type LoadedModule,
   type ModuleLocation,
+  type StoredPolicy,
 } from '@portcullis/artifact';
+import { storeFolder, type CommandContext } from './environment.ts';
 import { KwctlError } from './errors.ts';
 import { readFile } from './file.ts';
 
 /** Larger than any policy, small enough not to fill the machine. */
-const MAX_MODULE_BYTES = 256 * 2 ** 20;
+export const MAX_MODULE_BYTES = 256 * 2 ** 20;
+
+/** What a command line names. */
+export interface LocatedPolicy {
+  readonly location: ModuleLocation;
+  /** Found by its SHA-256: exactly the bytes that are stored are meant, whatever a registry has by now. */
+  readonly storedOnly: boolean;
+  /** The policy of the store that was found by its SHA-256. */
+  readonly stored?: StoredPolicy;
+}
 
 /**
- * Finds the policy a command line names: text with a scheme is taken as it is, anything else must be a file.
+ * Finds the policy a command line names: text with a scheme, an existing file, the beginning of the SHA-256 of a policy in the
+ * store, or, at last, an image reference without its scheme.
  *
  * @throws KwctlError `policy-not-found`
  */
-export async function locatePolicy(text: string): Promise<ModuleLocation> {
+export async function locatePolicy(text: string): Promise<ModuleLocation>;
+export async function locatePolicy(text: string, context: CommandContext): Promise<LocatedPolicy>;
+export async function locatePolicy(text: string, context?: CommandContext): Promise<LocatedPolicy | ModuleLocation> {
+  return context === undefined ? locateLocalPolicy(text) : locateAnyPolicy(text, context);
+}
+
+async function locateLocalPolicy(text: string): Promise<ModuleLocation> {
   if (/^\w+:\/\//.test(text.trim())) return located(text);
   const path = resolve(text);
   if (text !== '' && (await exists(path))) return { scheme: 'file', path };
@@ -26,6 +45,57 @@ export async function locatePolicy(text: string): Promise<ModuleLocation> {
     'policy-not-found',
     `Cannot find policy with uri: ${text} – there is no such file, and this release has no policy store and fetches nothing from registries`,
   );
+}
+
+async function locateAnyPolicy(text: string, context: CommandContext): Promise<LocatedPolicy> {
+  const trimmed = text.trim();
+  if (/^\w+:\/\//.test(trimmed)) return { location: located(trimmed), storedOnly: false };
+  const path = resolve(text);
+  if (text !== '' && (await exists(path))) return { location: { scheme: 'file', path }, storedOnly: false };
+  const stored = await findBySha256Prefix(trimmed, context);
+  if (stored !== undefined) return { location: stored.location, storedOnly: true, stored };
+  return { location: referenced(trimmed), storedOnly: false };
+}
+
+async function findBySha256Prefix(prefix: string, { environment }: CommandContext): Promise<StoredPolicy | undefined> {
+  const [first, second] = await new PolicyStore(storeFolder(environment)).findBySha256Prefix(prefix);
+  if (second === undefined) return first;
+  throw new KwctlError('policy-not-found', `multiple policies found with the same prefix: ${prefix}`);
+}
+
+/** Only what names a host: otherwise every misspelt file would be looked for at Docker Hub. */
+function referenced(text: string): ModuleLocation {
+  const location = /^(?:[^/]*[.:][^/]*|localhost)\//.test(text) ? referenceIn(text) : undefined;
+  if (location === undefined) throw notFound(text);
+  return location;
+}
+
+function referenceIn(text: string): ModuleLocation | undefined {
+  try {
+    return parseModuleLocation(text);
+  } catch (error) {
+    if (error instanceof ArtifactError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The same for commands that work on stored policies: text that names nothing here is an image reference, host or not.
+ *
+ * @throws KwctlError `policy-not-found`
+ */
+export async function locateStoredPolicy(text: string, context: CommandContext): Promise<LocatedPolicy> {
+  try {
+    return await locateAnyPolicy(text, context);
+  } catch (error) {
+    const location = error instanceof KwctlError ? referenceIn(text.trim()) : undefined;
+    if (location === undefined) throw error;
+    return { location, storedOnly: false };
+  }
+}
+
+export function notFound(uri: string): KwctlError {
+  return new KwctlError('policy-not-found', `Cannot find policy with uri: ${uri}`);
 }
 
 /** @throws KwctlError when the location is none, the file cannot be read, or is no module */

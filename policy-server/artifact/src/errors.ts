@@ -27,9 +27,13 @@ export type ArtifactErrorCode =
   | 'trust-root-unavailable'
   | 'verification-failed';
 
+/** What a policy was being fetched for when it failed. */
+export type FetchStage = 'verification' | 'download' | 'checksum';
+
 export interface ArtifactErrorOptions extends ErrorOptions {
   readonly status?: number | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly stage?: FetchStage | undefined;
 }
 
 /** A policy that cannot be found, read or accepted. The message names the policy and is fit for an operator's eyes. */
@@ -39,6 +43,8 @@ export class ArtifactError extends Error {
   readonly status: number | undefined;
   /** How long a server that limits rates wants to be left alone. */
   readonly retryAfterMs: number | undefined;
+  /** Set by the policy fetcher: its callers have other words for each stage. */
+  readonly stage: FetchStage | undefined;
 
   constructor(code: ArtifactErrorCode, message: string, options: ArtifactErrorOptions = {}) {
     super(message, options);
@@ -46,5 +52,6 @@ export class ArtifactError extends Error {
     this.code = code;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
+    this.stage = options.stage;
   }
 }

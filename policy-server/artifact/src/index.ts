@@ -1,6 +1,14 @@
 export { ANONYMOUS, type Credential, type CredentialSource } from './credentials/credentials.ts';
 export { createDockerCredentials, type DockerCredentialsOptions } from './credentials/docker-config.ts';
-export { ArtifactError, type ArtifactErrorCode } from './errors.ts';
+export { ArtifactError, type ArtifactErrorCode, type FetchStage } from './errors.ts';
+export {
+  createPolicyFetcher,
+  type FetchedPolicy,
+  type FetchOptions,
+  type PolicyFetcher,
+  type PolicyFetcherOptions,
+} from './fetch/fetcher.ts';
+export type { DownloadProgress } from './fetch/reception.ts';
 export { readFileBounded, type FileReader } from './file.ts';
 export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
 export {
@@ -15,6 +23,7 @@ export { certificatesFrom } from './sources/certificate.ts';
 export { loadSources, parseSources, type SourcesOptions } from './sources/load.ts';
 export { proxiesFromEnvironment } from './sources/proxies.ts';
 export { NO_SOURCES, type Proxies, type Sources } from './sources/sources.ts';
+export { PolicyStore, type StoredPolicy } from './store/store.ts';
 export { systemErrorText } from './system-error.ts';
 export { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';
 export { YamlError, YamlTagged, type YamlDocument, type YamlNode } from './yaml/node.ts';

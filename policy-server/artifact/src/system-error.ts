@@ -4,6 +4,10 @@ const TEXTS = new Map([
   ['ENOTDIR', 'Not a directory (os error 20)'],
   ['EISDIR', 'Is a directory (os error 21)'],
   ['EADDRINUSE', 'Address already in use (os error 98)'],
+  ['ENOSPC', 'No space left on device (os error 28)'],
+  ['EROFS', 'Read-only file system (os error 30)'],
+  ['ENAMETOOLONG', 'File name too long (os error 36)'],
+  ['EDQUOT', 'Disk quota exceeded (os error 122)'],
   ['EADDRNOTAVAIL', 'Cannot assign requested address (os error 99)'],
 ]);
 
@@ -13,6 +17,10 @@ const TEXTS = new Map([
  */
 export function systemErrorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return TEXTS.get(code) ?? error.message;
+  return TEXTS.get(systemErrorCode(error)) ?? error.message;
+}
+
+/** `ENOENT` and the like; the empty text when the error is none of a system call. */
+export function systemErrorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { ImageReference } from '@portcullis/protocol';
+import type { RegistryReader } from '../registry/registry.ts';
+import type { Destination } from './destination.ts';
+import type { FlightContext } from './flights.ts';
+import { Turns } from './flights.ts';
+import { downloadLayer, findLayer, type ModuleLayer } from './layer.ts';
+import { copyModule } from './local.ts';
+
+export interface RegistryDownload extends FlightContext {
+  /** Where the same policy may lie already. */
+  readonly storedPath: string;
+  readonly approve: (path: string) => Promise<void>;
+}
+
+export type RegistryDownloads = (
+  reference: ImageReference,
+  destination: Destination,
+  download: RegistryDownload,
+) => Promise<'stored' | 'downloaded'>;
+
+/** Downloads from registries: of each layer one at a time, and none that is here already under another name. */
+export function createRegistryDownloads(options: { client: RegistryReader; maxBytes: number }): RegistryDownloads {
+  const { client, maxBytes } = options;
+  const turns = new Turns();
+  const kept = new Map<string, string>();
+  return async (reference, destination, download) => {
+    const { signal } = download;
+    const layer = await findLayer(client, reference, { signal, maxBytes });
+    const { digest } = layer.descriptor;
+    return turns.take(digest, signal, async () => {
+      const places = new Set([download.storedPath, kept.get(digest) ?? download.storedPath]);
+      const origin = await reuse(layer, destination, { ...download, places, maxBytes });
+      if (origin === undefined) await downloadLayer(layer, destination, { ...download, client, maxBytes });
+      kept.set(digest, destination.path);
+      return origin ?? 'downloaded';
+    });
+  };
+}
+
+interface Reuse extends RegistryDownload {
+  readonly places: ReadonlySet<string>;
+  readonly maxBytes: number;
+}
+
+/** Takes the layer from where it lies on disk; `undefined` when it does not, or not any more as it was. */
+async function reuse(
+  { descriptor: { digest } }: ModuleLayer,
+  destination: Destination,
+  { places, approve, maxBytes }: Reuse,
+): Promise<'stored' | undefined> {
+  for (const place of places) {
+    if ((await digestOfFile(place, digest)) !== digest) continue;
+    if (place !== destination.path) {
+      if (!(await copyModule(place, destination, { maxBytes, digest, approve }))) continue;
+    } else await approve(place);
+    return 'stored';
+  }
+  return undefined;
+}
+
+/** By the algorithm of a digest; `undefined` when there is no such file. */
+async function digestOfFile(path: string, like: string): Promise<string | undefined> {
+  const algorithm = like.slice(0, like.indexOf(':'));
+  const hash = createHash(algorithm);
+  try {
+    for await (const piece of createReadStream(path)) hash.update(piece);
+    return `${algorithm}:${hash.digest('hex')}`;
+  } catch {
+    return undefined;
+  }
+}
