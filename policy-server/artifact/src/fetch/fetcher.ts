@@ -59,7 +59,13 @@ export interface FetchedPolicy {
 export interface PolicyFetcher {
   /** @throws ArtifactError whose `stage` says what failed */
   fetch(location: ModuleLocation, options?: FetchOptions): Promise<FetchedPolicy>;
-  /** The same, and reads it. */
+  /**
+   * Reads a policy that was fetched.
+   *
+   * @throws ArtifactError also when the file is not the one any more that was verified
+   */
+  read(policy: FetchedPolicy): Promise<LoadedModule>;
+  /** Fetches and reads. */
   load(location: ModuleLocation, options?: FetchOptions): Promise<LoadedModule>;
 }
 
@@ -72,20 +78,21 @@ export function createPolicyFetcher(options: PolicyFetcherOptions): PolicyFetche
     const key = JSON.stringify([formatModuleLocation(location), outputPath ?? null, storedOnly === true]);
     return flights.join(key, given, (context) => bring(session, location, { ...context, outputPath, storedOnly }));
   };
-  const readFile = options.readFile ?? readFileBounded;
-  return {
-    fetch,
-    async load(location, given) {
-      const { path, verifiedSha256 } = await fetch(location, given);
-      const module = inspectModule(formatModuleLocation(location), await readFile(path, options.maxBytes));
-      if (verifiedSha256 === undefined || verifiedSha256 === module.sha256) return module;
-      throw new ArtifactError(
-        'verification-failed',
-        `The digest of the local file doesn't match with the one reported inside of the signed manifest. Got ${module.sha256} instead of ${verifiedSha256} – somebody changed ${path} while it was being loaded`,
-        { stage: 'checksum' },
-      );
-    },
-  };
+  const read = (policy: FetchedPolicy): Promise<LoadedModule> => readFetched(policy, options);
+  return { fetch, read, load: async (location, given) => read(await fetch(location, given)) };
+}
+
+async function readFetched(
+  { location, path, verifiedSha256 }: FetchedPolicy,
+  { readFile = readFileBounded, maxBytes }: PolicyFetcherOptions,
+): Promise<LoadedModule> {
+  const module = inspectModule(formatModuleLocation(location), await readFile(path, maxBytes));
+  if (verifiedSha256 === undefined || verifiedSha256 === module.sha256) return module;
+  throw new ArtifactError(
+    'verification-failed',
+    `The digest of the local file doesn't match with the one reported inside of the signed manifest. Got ${module.sha256} instead of ${verifiedSha256} – somebody changed ${path} while it was being loaded`,
+    { stage: 'checksum' },
+  );
 }
 
 interface Session extends PolicyFetcherOptions {
