@@ -3,6 +3,7 @@ import { encodeJson } from '@portcullis/protocol';
 import type { GroupEntry, PoliciesEntry, PolicyEntry, PolicySource } from './config/policies/entry.ts';
 import type { LoadedPolicies } from './config/policies/load.ts';
 import { describeError, ServerError } from './errors.ts';
+import { loadFailure } from './load-failure.ts';
 import type { ModuleCatalogue } from './module-catalogue.ts';
 import type { PolicyTableRow } from './policy-table.ts';
 import { logFor, type Log } from './telemetry/log.ts';
@@ -82,11 +83,11 @@ function failureReport(failures: readonly Failure[]): ServerError {
 async function serve(entry: PoliciesEntry, options: BootstrapOptions): Promise<Served> {
   const sources = entry.kind === 'policy' ? [entry.source] : [...entry.members.values()];
   const runs = await Promise.all(sources.map((source) => prepareRun(source, options)));
-  const unprepared = runs.filter((run) => 'problem' in run).map(({ problem }) => problem);
+  const unprepared = runs.filter((run) => 'problem' in run);
   if (unprepared.length > 0) {
     // Whoever calls a group is told about the group: a broken member makes all of it unservable.
-    const problems = unprepared.join('; ');
-    const failure = { id: entry.id, message: problems, report: problems };
+    const message = unprepared.map(({ problem }) => problem).join('; ');
+    const failure = { id: entry.id, message, report: unprepared.map(({ report }) => report).join('; ') };
     return { rows: rowsOf(entry, { runs, failure, reports: [] }), failure };
   }
   const ready = runs.filter((run) => 'module' in run);
@@ -103,6 +104,8 @@ function warm(runs: readonly PolicyRun[], options: BootstrapOptions): Promise<re
 /** A module that could not be had; the text names the policy. */
 interface Unprepared {
   readonly problem: string;
+  /** The same for the operator. */
+  readonly report: string;
 }
 
 async function prepareRun(source: PolicySource, options: BootstrapOptions): Promise<PolicyRun | Unprepared> {
@@ -116,7 +119,9 @@ async function prepareRun(source: PolicySource, options: BootstrapOptions): Prom
       contextAwareResources: source.contextAwareResources,
     };
   } catch (error) {
-    return { problem: `bootstrap failure: ${source.id}: ${describeError(error)}` };
+    const { text, namesPolicy } = loadFailure(source, error);
+    const problem = `bootstrap failure: ${source.id}: ${text}`;
+    return { problem, report: namesPolicy ? text : problem };
   }
 }
 

@@ -15,6 +15,8 @@ import { VERSION } from './version.ts';
 export interface ProcessHost {
   readonly argv: readonly string[];
   readonly env: Environment;
+  /** Home folder of the user. */
+  readonly home: string;
   readonly cpus: number;
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly stderr: { write(text: string): unknown };
@@ -63,7 +65,8 @@ async function aboutText(): Promise<string> {
 async function serve({ flags, given }: Extract<Command, { kind: 'serve' }>, host: ProcessHost): Promise<void> {
   const config = await loadConfig(flags, given, {
     cpus: host.cpus,
-    inPod: host.env['KUBERNETES_SERVICE_HOST'] !== undefined,
+    env: host.env,
+    home: host.home,
   });
   const { level, format, noColour } = logConfig(flags);
   const isTerminal = host.stdout.isTTY === true;

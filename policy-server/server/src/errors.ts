@@ -2,7 +2,7 @@
 export type ServerErrorCode =
   | 'usage'
   | 'arguments-invalid'
-  | 'not-served'
+  | 'supply-chain-invalid'
   | 'policies-unreadable'
   | 'policies-invalid'
   | 'policies-broken'

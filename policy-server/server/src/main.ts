@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { boundBackgroundCompilation } from '@portcullis/evaluator';
 import { runCommandLine } from './cli.ts';
 
@@ -10,6 +10,7 @@ boundBackgroundCompilation(availableParallelism());
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   env: process.env,
+  home: homedir(),
   cpus: availableParallelism(),
   stdout: process.stdout,
   stderr: process.stderr,

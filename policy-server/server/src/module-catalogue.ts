@@ -1,17 +1,21 @@
 import { checkMinimumVersion, parseModuleLocation, type LoadedModule, type ModuleLocation } from '@portcullis/artifact';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { PreparedModule } from '@portcullis/evaluator';
 import type { ExecutionMode, PolicyMetadata } from '@portcullis/protocol';
 import { ServerError } from './errors.ts';
 import { logFor, type Log } from './telemetry/log.ts';
 
 export interface ModuleCatalogueOptions {
-  readonly load: (location: ModuleLocation) => Promise<LoadedModule>;
+  /** Brings a module to this machine's disk; what it returns reads it from there. */
+  readonly fetch: (location: ModuleLocation) => Promise<() => Promise<LoadedModule>>;
   readonly prepare: (bytes: Uint8Array, mode: ExecutionMode, sha256: string) => Promise<PreparedModule>;
   readonly log: Log;
 }
 
-/** How many modules are read and compiled at the same time: each may take 100 MB while it is. */
-const CONCURRENCY = 4;
+/** Fetched at the same time. They go to disk, so a slow registry costs those of another nothing but a place in this row. */
+const FETCHES = 8;
+/** Read and compiled at the same time: each may take 100 MB while it is. */
+const PREPARATIONS = 4;
 
 /**
  * The modules of all policies. Each distinct location is loaded once, and each distinct content prepared once: fifty policies
@@ -21,8 +25,8 @@ export class ModuleCatalogue {
   readonly #options: ModuleCatalogueOptions;
   readonly #modules = new Map<string, Promise<PreparedModule>>();
   readonly #digests = new Set<string>();
-  readonly #lanes: Promise<unknown>[] = Array.from({ length: CONCURRENCY }, () => Promise.resolve());
-  #started = 0;
+  readonly #fetches: LimitFunction = pLimit(FETCHES);
+  readonly #preparations: LimitFunction = pLimit(PREPARATIONS);
 
   constructor(options: ModuleCatalogueOptions) {
     this.#options = options;
@@ -37,15 +41,18 @@ export class ModuleCatalogue {
   module(location: string): Promise<PreparedModule> {
     const known = this.#modules.get(location);
     if (known !== undefined) return known;
-    const lane = this.#started++ % CONCURRENCY;
-    const module = Promise.resolve(this.#lanes[lane]).then(() => this.#loadAndPrepare(location));
-    this.#lanes[lane] = module.catch(() => undefined);
+    const module = this.#fetchAndPrepare(location);
     this.#modules.set(location, module);
     return module;
   }
 
-  async #loadAndPrepare(location: string): Promise<PreparedModule> {
-    const loaded = await this.#options.load(parseModuleLocation(location));
+  async #fetchAndPrepare(location: string): Promise<PreparedModule> {
+    const read = await this.#fetches(() => this.#options.fetch(parseModuleLocation(location)));
+    return this.#preparations(() => this.#prepare(read));
+  }
+
+  async #prepare(read: () => Promise<LoadedModule>): Promise<PreparedModule> {
+    const loaded = await read();
     checkMinimumVersion(loaded.metadata);
     const mode = executionModeOf(loaded.metadata);
     const prepared = await this.#options.prepare(loaded.bytes, mode, loaded.sha256);

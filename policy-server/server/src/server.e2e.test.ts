@@ -109,7 +109,8 @@ test('a busy port is an error that says so', async (t) => {
     if (command.kind !== 'serve') throw new Error('expected to serve');
     const config = await loadConfig(command.flags, command.given, {
       cpus: 1,
-      inPod: false,
+      env: {},
+      home: '/none',
     });
     await t.rejects(startServer(config, { log: memoryLog() }), {
       code: 'listen-failed',

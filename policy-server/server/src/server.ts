@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadModule } from '@portcullis/artifact';
-import { createCapabilities, createDnsHandler } from '@portcullis/capabilities';
+import {
+  createCapabilities,
+  createDnsHandler,
+  createRegistryCapabilities,
+  type RegistryCapabilities,
+} from '@portcullis/capabilities';
 import { collectGarbage, createEvaluator, EvaluationEnvironment, type Evaluator } from '@portcullis/evaluator';
 import { bootstrap } from './bootstrap.ts';
 import type { ServerConfig } from './config/config.ts';
@@ -11,12 +15,11 @@ import { createTransport, listen, type Transport } from './http/listener.ts';
 import { createReadinessServer } from './http/readiness.ts';
 import { drain } from './http/shutdown.ts';
 import { ModuleCatalogue } from './module-catalogue.ts';
+import { openPolicyOrigins, type PolicyOrigins } from './policy-origins.ts';
 import type { PolicyTableRow } from './policy-table.ts';
+import { createArtifactLog } from './telemetry/artifact-log.ts';
 import { logFor, type Log } from './telemetry/log.ts';
 import { createDenialLog, createPolicyLog, logEvaluatorEvents } from './telemetry/policy-log.ts';
-
-/** A module larger than this is no policy anybody would load. */
-const MAX_MODULE_BYTES = 256 * 1024 * 1024;
 
 /** Where a listener can be reached. */
 export interface ListenAddress {
@@ -51,11 +54,13 @@ export async function startServer(config: ServerConfig, parts: ServerParts): Pro
   announce(config, parts.log);
   const transport = cleanup.use(await createTransport(config.tls, parts.log));
   cleanup.use(logEvaluatorEvents(parts.log));
-  const evaluator = startEvaluator(config, parts.log);
+  const origins = cleanup.use(openPolicyOrigins(config.supplyChain, createArtifactLog(parts.log)));
+  const registries = cleanup.use(openRegistryCapabilities(config, { origins, log: parts.log }));
+  const evaluator = startEvaluator(config, { registries, log: parts.log });
   cleanup.defer(() => evaluator.close());
   // Threads and modules take about as long to get ready.
   if (config.policies.entries.length > 0) evaluator.open();
-  const { environment, policies } = await loadEnvironment(config, { evaluator, log: parts.log });
+  const { environment, policies } = await loadEnvironment(config, { evaluator, origins, log: parts.log });
   // Bytes of modules, as read and as rewritten: twice what the modules have, and nobody is served yet who would have to wait.
   collectGarbage();
   const state = { ready: true };
@@ -91,12 +96,34 @@ function announce(config: ServerConfig, log: Log): void {
   }
 }
 
-function startEvaluator(config: ServerConfig, log: Log): Evaluator {
+function openRegistryCapabilities(
+  config: ServerConfig,
+  { origins, log }: { origins: PolicyOrigins; log: Log },
+): RegistryCapabilities {
+  const oci = logFor(log, 'policy_server::oci');
+  return createRegistryCapabilities({
+    client: origins.client,
+    credentials: origins.credentials,
+    trustRoot: origins.trustRoot,
+    log: createArtifactLog(log),
+    times: { ttlMs: config.ociCacheTtlMs },
+    ...(log.isEnabled('debug') && {
+      onLookup: ({ cache, host, result }) => oci.debug('cache lookup', { cache, host, served_from: result }),
+    }),
+  });
+}
+
+interface HostParts {
+  readonly registries: RegistryCapabilities;
+  readonly log: Log;
+}
+
+function startEvaluator(config: ServerConfig, { registries, log }: HostParts): Evaluator {
   return createEvaluator({
     workers: config.workers,
     instances: config.instances,
     hostCalls: createCapabilities({
-      handlers: { DNSLookupHost: createDnsHandler() },
+      handlers: { DNSLookupHost: createDnsHandler(), ...registries.handlers },
       log: createPolicyLog(log),
       onDenied: createDenialLog(log),
     }),
@@ -107,14 +134,14 @@ function startEvaluator(config: ServerConfig, log: Log): Evaluator {
 
 async function loadEnvironment(
   config: ServerConfig,
-  { evaluator, log }: { evaluator: Evaluator; log: Log },
+  { evaluator, origins, log }: { evaluator: Evaluator; origins: PolicyOrigins; log: Log },
 ): Promise<{ environment: EvaluationEnvironment; policies: readonly PolicyTableRow[] }> {
   const { alwaysAcceptNamespace } = config;
   const environment = new EvaluationEnvironment(evaluator, {
     ...(alwaysAcceptNamespace !== undefined && { alwaysAcceptNamespace }),
   });
   const modules = new ModuleCatalogue({
-    load: (location) => loadModule(location, { maxBytes: MAX_MODULE_BYTES }),
+    fetch: (location) => origins.fetch(location),
     prepare: (bytes, mode, sha256) => evaluator.prepare(bytes, mode, sha256),
     log,
   });

@@ -3,8 +3,10 @@ import type { InstanceMode } from '@portcullis/evaluator';
 import { ServerError } from '../errors.ts';
 import type { TlsFiles } from '../http/tls/material.ts';
 import type { LogLevel } from '../telemetry/log.ts';
+import type { Environment } from './command-line.ts';
 import { FLAG_NAMES, flagRow, type FlagName, type FlagValues } from './flags.ts';
 import { loadPolicies, type LoadedPolicies } from './policies/load.ts';
+import { loadSupplyChain, type SupplyChainConfig } from './supply-chain.ts';
 
 /** Everything the server needs to know, checked: flags, environment and policies file in one frozen object. */
 export interface ServerConfig {
@@ -17,6 +19,7 @@ export interface ServerConfig {
   readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
   readonly policies: LoadedPolicies;
+  readonly supplyChain: SupplyChainConfig;
   /** Evaluations at the same time. */
   readonly workers: number;
   /** `undefined` = only policies with a limit of their own have one. */
@@ -25,6 +28,8 @@ export interface ServerConfig {
   readonly instances: InstanceMode;
   readonly cacheDir: string | undefined;
   readonly alwaysAcceptNamespace: string | undefined;
+  /** How long what registries said about a tag is taken as it was; 0 = it is asked each time. */
+  readonly ociCacheTtlMs: number;
   readonly continueOnErrors: boolean;
   /** What was asked for and is not served yet, in words for the log. */
   readonly notices: readonly string[];
@@ -40,8 +45,10 @@ export interface LogConfig {
 export interface ConfigOptions {
   /** Default of `--workers`. */
   readonly cpus: number;
-  /** Whether this process runs in a Kubernetes pod. */
-  readonly inPod: boolean;
+  /** Variables that other programs read too: DOCKER_CONFIG, the proxies, KUBERNETES_SERVICE_HOST. */
+  readonly env: Environment;
+  /** Home folder of the user. */
+  readonly home: string;
 }
 
 /** API servers go on connecting to a pod until its removal from the Service has reached every node. */
@@ -64,41 +71,43 @@ export async function loadConfig(
 ): Promise<ServerConfig> {
   const notices = notServedNotices(flags, given);
   const listeners = listenerConfig(flags);
+  const supplyChain = await loadSupplyChain(flags, options);
+  const inPod = options.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   const policies = await loadPolicies(flags.policies, { continueOnErrors: flags['continue-on-errors'] });
   if (!flags['ignore-kubernetes-connection-failure']) refuseKubernetesNeeds(policies);
   return Object.freeze({
     ...listeners,
     tls: tlsFiles(flags),
     maxBodyBytes: flags['max-body-bytes'],
-    shutdownDelayMs: (flags['shutdown-delay'] ?? (options.inPod ? POD_SHUTDOWN_DELAY_SECONDS : 0)) * 1000,
+    shutdownDelayMs: (flags['shutdown-delay'] ?? (inPod ? POD_SHUTDOWN_DELAY_SECONDS : 0)) * 1000,
     shutdownGraceMs: flags['shutdown-grace'] * 1000,
     policies,
+    supplyChain,
     workers: flags.workers ?? options.cpus,
     policyTimeoutMs: flags['disable-timeout-protection'] ? undefined : flags['policy-timeout'] * 1000,
     memoryPages: flags['memory-pages'],
     instances: flags.instances,
     cacheDir: flags['cache-dir'],
     alwaysAcceptNamespace: flags['always-accept-admission-reviews-on-namespace'],
+    ociCacheTtlMs: flags['oci-cache-ttl'] * 1000,
     continueOnErrors: flags['continue-on-errors'],
     notices,
   });
 }
 
-/** Nothing that was asked for is ignored in silence; what would weaken the cluster's protection is refused. */
+/** Nothing that was asked for is ignored in silence. */
 function notServedNotices(flags: FlagValues, given: ReadonlySet<FlagName>): readonly string[] {
   const notices: string[] = [];
-  const refused: string[] = [];
   for (const name of FLAG_NAMES) {
     const { notServed, env } = flagRow(name);
     if (notServed === undefined || !given.has(name) || flags[name] === false) continue;
-    (notServed.refuse ? refused : notices).push(`--${name} (${env}) is not served yet: ${notServed.text}`);
+    notices.push(`--${name} (${env}) is not served yet: ${notServed}`);
   }
   if (flags['log-fmt'] === 'otlp') {
     notices.push(
       '--log-fmt otlp (KUBEWARDEN_LOG_FMT) is not served yet: this release exports no traces, logs are text',
     );
   }
-  if (refused.length > 0) throw new ServerError('not-served', refused.join('; '));
   if (flags['ignore-kubernetes-connection-failure']) {
     notices.push('this release has no Kubernetes client: the kubernetes/* host capabilities answer with an error');
   }

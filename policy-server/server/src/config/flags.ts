@@ -23,14 +23,8 @@ export interface Flag<T> {
   readonly fallbackText?: string;
   readonly help: string;
   readonly hidden?: true;
-  readonly notServed?: NotServed;
-}
-
-/** What to say when a flag is set whose feature this release does not have. */
-export interface NotServed {
-  /** Running without it would be weaker than what the operator asked for: the server does not start. */
-  readonly refuse: boolean;
-  readonly text: string;
+  /** What to say when the flag is set, for a feature this release does not have. */
+  readonly notServed?: string;
 }
 
 type FlagRest<T> = Omit<Flag<T>, 'env' | 'placeholder' | 'parse'>;
@@ -39,16 +33,12 @@ function valued<T>(env: string, placeholder: string, parse: Flag<T>['parse'], re
   return { env, placeholder, parse, ...rest };
 }
 
-function path(env: string, help: string, notServed?: NotServed): Flag<string | undefined> {
+function path(env: string, help: string, notServed?: string): Flag<string | undefined> {
   return { env, placeholder: 'PATH', parse: parseText, fallback: undefined, help, ...(notServed && { notServed }) };
 }
 
 function toggle(env: string, help: string, rest: Partial<Flag<boolean>> = {}): Flag<boolean> {
   return { env, parse: parseBoolean, fallback: false, help, ...rest };
-}
-
-function later(text: string): NotServed {
-  return { refuse: false, text };
 }
 
 const MAX_SECONDS = 2_147_483; // what a 32-bit millisecond timer can hold
@@ -96,7 +86,6 @@ const POLICIES = {
   'policies-download-dir': valued('KUBEWARDEN_POLICIES_DOWNLOAD_DIR', 'PATH', parseText, {
     fallback: '.',
     help: 'Where downloaded policies are kept',
-    notServed: later('this release reads policies from file:// locations only and downloads nothing'),
   }),
   workers: valued<number | undefined>('KUBEWARDEN_WORKERS', 'COUNT', parseInteger(1, 65_536), {
     fallback: undefined,
@@ -139,30 +128,24 @@ const POLICIES = {
 } as const;
 
 const SUPPLY_CHAIN = {
-  'sources-path': path(
-    'KUBEWARDEN_SOURCES_PATH',
-    'Registries: insecure hosts, extra CAs, proxies',
-    later('this release fetches nothing from registries, so the file is not read'),
-  ),
-  'verification-path': path('KUBEWARDEN_VERIFICATION_CONFIG_PATH', 'Signatures every policy must carry', {
-    refuse: true,
-    text: 'this release cannot verify signatures, and policies must not load unverified',
-  }),
+  'sources-path': path('KUBEWARDEN_SOURCES_PATH', 'Registries: insecure hosts, extra CAs, proxies'),
+  'verification-path': path('KUBEWARDEN_VERIFICATION_CONFIG_PATH', 'Signatures every policy must carry'),
   'sigstore-cache-dir': valued('KUBEWARDEN_SIGSTORE_CACHE_DIR', 'PATH', parseText, {
     fallback: 'sigstore-data',
     help: 'Cache of the Sigstore trust root',
-    notServed: later('this release verifies no signatures and keeps no Sigstore data'),
   }),
   'sigstore-trust-config': path(
     'KUBEWARDEN_SIGSTORE_TRUST_CONFIG_PATH',
     'Sigstore trust root to use instead of the public one',
-    later('this release verifies no signatures; the oci/*/verify host capabilities answer with an error'),
   ),
   'docker-config-json-path': path(
     'KUBEWARDEN_DOCKER_CONFIG_JSON_PATH',
     'Folder that holds config.json with the credentials of registries',
-    later('this release talks to no registry, so the credentials are not read'),
   ),
+  'oci-cache-ttl': valued('PORTCULLIS_OCI_CACHE_TTL', 'SECONDS', parseInteger(0, 3600), {
+    fallback: 60,
+    help: 'How long policies are given what a registry said about a tag before it is asked again; 0 asks each time',
+  }),
 } as const;
 
 type LogFormat = 'text' | 'json' | 'otlp';
@@ -182,14 +165,14 @@ const TELEMETRY = {
     'Print the table of policies at start; a terminal always gets it',
   ),
   'enable-metrics': toggle('KUBEWARDEN_ENABLE_METRICS', 'Push metrics by OTLP', {
-    notServed: later('this release exports no metrics'),
+    notServed: 'this release exports no metrics',
   }),
   'enable-pprof': toggle('KUBEWARDEN_ENABLE_PPROF', 'Serve profiles under /debug/pprof', {
-    notServed: later('this release serves no profiles'),
+    notServed: 'this release serves no profiles',
   }),
 } as const;
 
-const IN_FOREGROUND = later('this release stays in the foreground: let the service manager or the container detach it');
+const IN_FOREGROUND = 'this release stays in the foreground: let the service manager or the container detach it';
 
 const DAEMON = {
   daemon: toggle('KUBEWARDEN_DAEMON', 'Detach from the terminal', { notServed: IN_FOREGROUND }),

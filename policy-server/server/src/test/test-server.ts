@@ -41,7 +41,7 @@ export async function start(policies: Record<string, unknown>, flags: readonly s
   const listen = ['--addr=127.0.0.1', '--port=0', '--readiness-probe-port=0', `--policies=${path}`];
   const command = parseCommandLine([...listen, ...flags], {});
   if (command.kind !== 'serve') throw new Error('expected to serve');
-  const options = { cpus: 2, inPod: false };
+  const options = { cpus: 2, env: {}, home: folder };
   const log = memoryLog();
   const server = await startServer(await loadConfig(command.flags, command.given, options), { log });
   const url = formatUrl(server.scheme, server.apiAddress);

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import {
+  ArtifactError,
+  loadSources,
+  NO_SOURCES,
+  parseVerificationConfig,
+  proxiesFromEnvironment,
+  systemErrorText,
+  type Proxies,
+  type Sources,
+  type VerificationConfig,
+} from '@portcullis/artifact';
+import { readBounded } from '../bounded-file.ts';
+import { ServerError } from '../errors.ts';
+import type { Environment } from './command-line.ts';
+import type { FlagValues } from './flags.ts';
+
+/** Where policies may come from, where they are kept, and what must vouch for them. */
+export interface SupplyChainConfig {
+  /** Downloaded policies lie here, in the layout of a policy store. */
+  readonly downloadDir: string;
+  readonly sources: Sources;
+  /** Of the environment; those of the sources file win. */
+  readonly proxies: Proxies;
+  /** Folder that holds `config.json` with the credentials of registries. */
+  readonly dockerConfigFolder: string;
+  /** `undefined` = policies need no signature. */
+  readonly verification: VerificationConfig | undefined;
+  /** File with a Sigstore ClientTrustConfig; `undefined` = the public trust root. */
+  readonly trustConfigPath: string | undefined;
+  /** Where the public trust root is kept between starts. */
+  readonly trustCacheFolder: string;
+}
+
+const MAX_VERIFICATION_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Reads the sources file and the verification config. One that was named and cannot be used keeps the server from starting:
+ * without it policies would come from elsewhere, or unverified.
+ *
+ * @throws ServerError `supply-chain-invalid`
+ */
+export async function loadSupplyChain(
+  flags: FlagValues,
+  { env, home }: { readonly env: Environment; readonly home: string },
+): Promise<SupplyChainConfig> {
+  const sourcesPath = flags['sources-path'];
+  const verificationPath = flags['verification-path'];
+  return {
+    downloadDir: flags['policies-download-dir'],
+    sources: sourcesPath === undefined ? NO_SOURCES : await readSources(sourcesPath),
+    proxies: proxiesFromEnvironment(env),
+    dockerConfigFolder: flags['docker-config-json-path'] ?? env['DOCKER_CONFIG'] ?? join(home, '.docker'),
+    verification: verificationPath === undefined ? undefined : await readVerification(verificationPath),
+    trustConfigPath: flags['sigstore-trust-config'],
+    trustCacheFolder: flags['sigstore-cache-dir'],
+  };
+}
+
+async function readSources(path: string): Promise<Sources> {
+  try {
+    return await loadSources(path);
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error;
+    throw new ServerError('supply-chain-invalid', `error while loading sources from ${path}: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+async function readVerification(path: string): Promise<VerificationConfig> {
+  const bytes = await readBounded(path, MAX_VERIFICATION_BYTES).catch((error: unknown) => {
+    const text = `failed to read verification file: ${systemErrorText(error)} (${path})`;
+    throw new ServerError('supply-chain-invalid', text, { cause: error });
+  });
+  try {
+    return parseVerificationConfig(new TextDecoder('utf-8', { fatal: true }).decode(bytes), path);
+  } catch (error) {
+    const isForeseen = error instanceof ArtifactError || error instanceof TypeError;
+    if (!isForeseen) throw error;
+    throw new ServerError('supply-chain-invalid', `cannot use ${path}: ${error.message}`, { cause: error });
+  }
+}

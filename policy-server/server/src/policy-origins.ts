@@ -1,0 +1,81 @@
+import {
+  createDockerCredentials,
+  createPolicyFetcher,
+  createPolicyVerifier,
+  createRegistryClient,
+  createTransport,
+  PolicyStore,
+  publicGoodTrustRoot,
+  trustRootFromConfig,
+  type ArtifactLog,
+  type CredentialSource,
+  type LoadedModule,
+  type ModuleLocation,
+  type PolicyFetcher,
+  type RegistryClient,
+  type Transport,
+  type TrustRootSource,
+} from '@portcullis/artifact';
+import type { SupplyChainConfig } from './config/supply-chain.ts';
+
+/** A module larger than this is no policy anybody would load. */
+const MAX_MODULE_BYTES = 256 * 1024 * 1024;
+
+/** The world policies come from. One for the whole server: what is known about a registry is known to everyone. */
+export interface PolicyOrigins extends AsyncDisposable {
+  readonly client: RegistryClient;
+  readonly credentials: CredentialSource;
+  readonly trustRoot: TrustRootSource;
+  /** Brings a module to disk: verified, fetched, compared with what was signed. What it returns reads it. */
+  fetch(location: ModuleLocation): Promise<() => Promise<LoadedModule>>;
+}
+
+/** Nothing is asked of anybody until the first policy is fetched. */
+export function openPolicyOrigins(config: SupplyChainConfig, log: ArtifactLog): PolicyOrigins {
+  const { sources, proxies, dockerConfigFolder } = config;
+  const transport = createTransport({ sources, proxies, log });
+  const credentials = createDockerCredentials({ folder: dockerConfigFolder, log });
+  const client = createRegistryClient({ transport, credentials, log });
+  const trustRoot = openTrustRoot(config, transport, log);
+  const fetcher = openFetcher(config, { transport, client, trustRoot, log });
+  return {
+    client,
+    credentials,
+    trustRoot,
+    async fetch(location) {
+      const fetched = await fetcher.fetch(location);
+      return () => fetcher.read(fetched);
+    },
+    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+  };
+}
+
+function openTrustRoot(
+  { trustConfigPath, trustCacheFolder }: SupplyChainConfig,
+  transport: Transport,
+  log: ArtifactLog,
+): TrustRootSource {
+  if (trustConfigPath !== undefined) return trustRootFromConfig(trustConfigPath);
+  return publicGoodTrustRoot({ cacheFolder: trustCacheFolder, transport, log });
+}
+
+interface FetcherParts {
+  readonly transport: Transport;
+  readonly client: RegistryClient;
+  readonly trustRoot: TrustRootSource;
+  readonly log: ArtifactLog;
+}
+
+function openFetcher(config: SupplyChainConfig, { transport, client, trustRoot, log }: FetcherParts): PolicyFetcher {
+  const { verification, downloadDir } = config;
+  return createPolicyFetcher({
+    transport,
+    client,
+    store: new PolicyStore(downloadDir),
+    maxBytes: MAX_MODULE_BYTES,
+    log,
+    ...(verification !== undefined && {
+      verifier: createPolicyVerifier({ client, config: verification, trustRoot, log, now: () => new Date() }),
+    }),
+  });
+}
