@@ -59,28 +59,51 @@ export async function openBlob(
 }
 
 async function streamOf(response: TransportResponse, descriptor: Descriptor, offset: number): Promise<BlobStream> {
-  if (response.status === 200) return { startsAt: 0, body: sized(response, descriptor, 0) };
-  if (response.status !== 206 || offset === 0) throw await refusalOf(response, FAILURE);
-  return { startsAt: offset, body: sized(response, descriptor, offset) };
+  if (response.status !== 200 && response.status !== 206) throw await refusalOf(response, FAILURE);
+  const startsAt = response.status === 206 ? offset : 0;
+  try {
+    if (response.status === 206) checkRange(response, descriptor, offset);
+    checkLength(response, descriptor.size - startsAt, descriptor.size);
+  } catch (error) {
+    await response.discard();
+    throw error;
+  }
+  return { startsAt, body: sized(response, descriptor, startsAt) };
+}
+
+/** A piece that is not the one that was asked for would be found out by the digest, but only at the end of all bytes. */
+function checkRange(response: TransportResponse, { size }: Descriptor, offset: number): void {
+  const range = response.headers.get('content-range') ?? '';
+  const [, first, last, total] = /^bytes ([0-9]{1,16})-([0-9]{1,16})\/([0-9]{1,16}|\*)$/.exec(range.trim()) ?? [];
+  const isWhole = Number(first) === offset && Number(last) === size - 1 && (total === '*' || Number(total) === size);
+  if (offset > 0 && isWhole) return;
+  throw new ArtifactError(
+    'answer-invalid',
+    `the answer of ${shownUrl(response.url)} is another piece than was asked for – expected bytes from ${offset} to the end of ${size}`,
+  );
+}
+
+function checkLength(response: TransportResponse, expected: number, size: number): void {
+  if (Number(response.headers.get('content-length') ?? expected) > expected) throw tooLong(response, size);
+}
+
+function tooLong(response: TransportResponse, size: number): ArtifactError {
+  return new ArtifactError(
+    'download-too-large',
+    `the answer of ${shownUrl(response.url)} is longer than the ${size} bytes the manifest announces – nothing of it is kept`,
+  );
 }
 
 async function* sized(
   response: TransportResponse,
-  descriptor: Descriptor,
+  { size }: Descriptor,
   startsAt: number,
 ): AsyncGenerator<Uint8Array, void> {
   let length = startsAt;
   for await (const piece of response.body) {
     length += piece.length;
-    if (length > descriptor.size) {
-      throw new ArtifactError(
-        'download-too-large',
-        `the answer of ${shownUrl(response.url)} is longer than the ${descriptor.size} bytes the manifest announces`,
-      );
-    }
+    if (length > size) throw tooLong(response, size);
     yield piece;
   }
-  if (length < descriptor.size) {
-    throw stalledError(response.url, `it ended after ${length} of ${descriptor.size} bytes`);
-  }
+  if (length < size) throw stalledError(response.url, `it ended after ${length} of ${size} bytes`);
 }

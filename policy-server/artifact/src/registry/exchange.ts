@@ -1,8 +1,9 @@
+import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { ArtifactError } from '../errors.ts';
 import { readBounded, timedBody } from './body.ts';
 import type { TransportLimits, TransportRequest, TransportResponse, TransportSecurity } from './transport.ts';
-import { abortedError, shownUrl, unreachableError } from './transport-errors.ts';
+import { abortedError, errorCode, shownUrl, silentError, unreachableError } from './transport-errors.ts';
 
 export interface Exchange extends TransportRequest {
   readonly security: TransportSecurity;
@@ -12,6 +13,9 @@ export interface Exchange extends TransportRequest {
 
 /** What may be read of a body nobody wants, to keep its connection. */
 const DISCARDED_BYTES = 64 * 1024;
+const DISCARD_MS = 1000;
+/** The wait for an answer begins with the request: what is to be sent first gets its own time, at 16 kB/s. */
+const UPLOAD_BYTES_PER_MS = 16;
 
 /** One request and its answer, no redirects, no retries. */
 export async function exchange(dispatcher: Dispatcher, given: Exchange): Promise<TransportResponse> {
@@ -26,12 +30,12 @@ export async function exchange(dispatcher: Dispatcher, given: Exchange): Promise
       headers: { 'accept-encoding': 'identity', 'user-agent': 'portcullis', ...headers },
       body: body ?? null,
       signal: signal ?? null,
-      headersTimeout: limits.headersTimeoutMs,
+      headersTimeout: limits.headersTimeoutMs + Math.ceil((body?.length ?? 0) / UPLOAD_BYTES_PER_MS),
     });
     return responseOf(answer, given);
   } catch (error) {
-    if (error instanceof ArtifactError) throw error;
-    throw isAborted(signal) ? abortedError(url, signal?.reason) : unreachableError(url, error);
+    if (isAborted(signal)) throw abortedError(url, signal?.reason);
+    throw errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT' ? silentError(url, error) : unreachableError(url, error);
   }
 }
 
@@ -46,29 +50,46 @@ function responseOf(answer: Dispatcher.ResponseData, given: Exchange): Transport
   // A body that is let go of ends with an error nobody waits for.
   answer.body.on('error', () => undefined);
   const body = timedBody(answer.body, given);
+  const read = async (maxBytes: number): Promise<Uint8Array> => {
+    try {
+      return await readBounded(body, { url, headers, maxBytes });
+    } finally {
+      answer.body.destroy();
+    }
+  };
   return {
     status: answer.statusCode,
     headers,
     url,
     security,
-    body: { [Symbol.asyncIterator]: () => unpacked(url, headers, body)[Symbol.asyncIterator]() },
-    bytes: (maxBytes) => readBounded(unpacked(url, headers, body), { url, headers, maxBytes }),
-    async discard() {
-      await readBounded(body, { url, headers, maxBytes: DISCARDED_BYTES }).catch(() => undefined);
-      answer.body.destroy();
-    },
+    body: packedBy(headers) ? { [Symbol.asyncIterator]: () => ({ next: () => refusePacked(url, answer.body) }) } : body,
+    bytes: (maxBytes) => (packedBy(headers) ? refusePacked(url, answer.body) : read(maxBytes)),
+    discard: () => discard(answer.body, read),
   };
 }
 
-function unpacked(url: URL, headers: Headers, body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? '';
-  if (encoding === '' || encoding === 'identity') return body;
-  throw new ArtifactError(
-    'answer-invalid',
-    `the answer of ${shownUrl(url)} is compressed – expected it as it is, got a content-encoding; something on the way packs it`,
+/** Reads what is little and comes at once, so that the connection can be used again; anything else costs the connection. */
+async function discard(body: Readable, read: (maxBytes: number) => Promise<Uint8Array>): Promise<void> {
+  const givenUp = setTimeout(() => body.destroy(), DISCARD_MS);
+  await read(DISCARDED_BYTES).catch(() => undefined);
+  clearTimeout(givenUp);
+}
+
+function packedBy(headers: Headers): boolean {
+  return !['', 'identity'].includes(headers.get('content-encoding')?.trim().toLowerCase() ?? '');
+}
+
+function refusePacked(url: URL, body: Readable): Promise<never> {
+  body.destroy();
+  return Promise.reject(
+    new ArtifactError(
+      'answer-invalid',
+      `the answer of ${shownUrl(url)} is compressed – expected it as it is: nobody asked for a content-encoding`,
+    ),
   );
 }
 
+/** Of values no header can have nothing is kept. */
 function headersOf(raw: Dispatcher.ResponseData['headers']): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(raw)) {
@@ -76,7 +97,7 @@ function headersOf(raw: Dispatcher.ResponseData['headers']): Headers {
       try {
         headers.append(name, one);
       } catch {
-        // A header that no header can be says nothing.
+        continue;
       }
     }
   }

@@ -1,7 +1,7 @@
 import { ArtifactError } from '../errors.ts';
 import type { ArtifactLog } from '../log.ts';
 import type { TransportRequest, TransportResponse, TransportSecurity } from './transport.ts';
-import { shownUrl } from './transport-errors.ts';
+import { errorCode, shownUrl } from './transport-errors.ts';
 
 /** One way to speak to a host. */
 export interface LadderStep {
@@ -19,7 +19,10 @@ export interface Ladder {
   ): Promise<TransportResponse>;
 }
 
+/** Redirects name hosts too: strangers must not fill the memory. */
+const MAX_PROVEN = 1000;
 const STEPS: readonly TransportSecurity[] = ['verified', 'unverified', 'plain'];
+const BROKEN_CONNECTION: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 const PROTOCOL_NAMES = { verified: 'HTTPS(SystemCa)', unverified: 'HTTPS(NoTlsVerification)', plain: 'HTTP' };
 
 /**
@@ -34,14 +37,15 @@ export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>;
       const steps = stepsFor(request.url, insecure.has(hostKey), proven.get(hostKey));
       for (const [index, security] of steps.entries()) {
         try {
-          const response = await attempt({ hostKey, security, url: urlFor(request.url, hostKey, security) });
-          if (insecure.has(hostKey)) proven.set(hostKey, security);
+          const step = { hostKey, security, url: urlFor(request.url, hostKey, security) };
+          const response = await onLiveConnection(request, proven.has(hostKey), () => attempt(step));
+          if (proven.size < MAX_PROVEN && request.url.protocol === 'https:') proven.set(hostKey, security);
           return response;
         } catch (error) {
           const isLast = index === steps.length - 1;
           // What was once reached with a checked certificate is never spoken to otherwise: resetting connections must not
           // talk a long-lived server down. Weaker ways are looked for anew, from the top.
-          if (isLast && proven.get(hostKey) !== 'verified') proven.delete(hostKey);
+          if (isLast && isUnreachable(error) && proven.get(hostKey) !== 'verified') proven.delete(hostKey);
           if (isLast || !isUnreachable(error)) throw error;
           if (request.operation !== undefined) logFailedStep(log, security, error);
         }
@@ -49,6 +53,21 @@ export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>;
       throw refusedPlainUrl(request.url);
     },
   };
+}
+
+/**
+ * A server may close an idle connection just when a request is on its way over it. Reading is tried once more; what
+ * changes something is not, because it may have arrived.
+ */
+async function onLiveConnection<T>(request: TransportRequest, isKnown: boolean, attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    const isReading = request.method === 'GET' || request.method === 'HEAD';
+    const code = isUnreachable(error) ? errorCode(error.cause) : undefined;
+    if (!isKnown || !isReading || code === undefined || !BROKEN_CONNECTION.has(code)) throw error;
+    return attempt();
+  }
 }
 
 function stepsFor(url: URL, isInsecure: boolean, proven: TransportSecurity | undefined): readonly TransportSecurity[] {

@@ -17,13 +17,14 @@ const envelope = struct('an error envelope', {
  * text. A page made for browsers is never quoted. The body is used up.
  *
  * @param what the sentence begins with it: `Fail to interact with OCI registry`
+ * @param hint what else is known of the cause
  */
-export async function refusalOf(response: TransportResponse, what: string): Promise<ArtifactError> {
+export async function refusalOf(response: TransportResponse, what: string, hint?: string): Promise<ArtifactError> {
   const body = await response.bytes(MAX_BODY_BYTES).catch(() => new Uint8Array());
   await response.discard();
   const { status } = response;
   const waitMs = retryAfterMs(response.headers.get('retry-after'), response.headers.get('date'));
-  return new ArtifactError(codeOf(status), `${what}: ${wordsOf(response, body)}${adviceFor(status, waitMs)}`, {
+  return new ArtifactError(codeOf(status), `${what}: ${wordsOf(response, body)}${adviceFor(status, waitMs, hint)}`, {
     status,
     retryAfterMs: waitMs,
   });
@@ -46,8 +47,9 @@ function codeOf(status: number): ArtifactErrorCode {
   return status === 429 ? 'rate-limited' : 'registry-refused';
 }
 
-function adviceFor(status: number, waitMs: number | undefined): string {
-  if (status === 401) return ' – log in, or check the credentials for this host in the docker config';
+function adviceFor(status: number, waitMs: number | undefined, hint: string | undefined): string {
+  const known = hint === undefined ? '' : `${hint}; `;
+  if (status === 401) return ` – ${known}log in, or check the credentials for this host in the docker config`;
   if (status !== 429 && status !== 503) return '';
   return waitMs === undefined
     ? ' – try again later'

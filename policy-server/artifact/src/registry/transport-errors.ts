@@ -27,10 +27,30 @@ export function stalledError(url: URL, problem: string, cause?: unknown): Artifa
   );
 }
 
-/** The innermost words: connecting to several addresses fails with an error that says nothing itself. */
+/** The answer did not begin in time: whoever is there speaks, but not to us. */
+export function silentError(url: URL, cause: unknown): ArtifactError {
+  return new ArtifactError(
+    'download-stalled',
+    `${shownUrl(url)} does not answer: ${reasonOf(cause)} – try again later`,
+    {
+      cause,
+    },
+  );
+}
+
+/**
+ * The words that say why. Connecting to several addresses fails with an error that says nothing itself, and OpenSSL
+ * frames its reason in the names of source files.
+ */
 export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) {
-    return error.errors.map((inner) => messageOf(inner)).join('; ');
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.map((inner) => reasonOf(inner)).join('; ');
   }
-  return messageOf(error);
+  if (error instanceof Error && 'reason' in error && typeof error.reason === 'string') return error.reason;
+  return messageOf(error).trim();
+}
+
+/** Errors of undici and of the system carry a code. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

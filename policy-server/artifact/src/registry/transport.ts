@@ -4,7 +4,7 @@ import type { Proxies, Sources } from '../sources/sources.ts';
 import { createDispatchers } from './dispatchers.ts';
 import { exchange } from './exchange.ts';
 import { createLadder, type Ladder, type LadderStep } from './ladder.ts';
-import { redirected } from './redirect.ts';
+import { redirected, refused } from './redirect.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { abortedError, shownUrl } from './transport-errors.ts';
 
@@ -132,7 +132,7 @@ async function politely(request: TransportRequest, session: Session): Promise<Tr
     if (waitMs === undefined || waitMs > maxRetryAfterMs || attempt >= maxRetries) return response;
     await response.discard();
     session.log({
-      level: 'debug',
+      level: 'info',
       target: 'policy_fetcher::registry',
       message: 'the server asks to wait',
       fields: { url: shownUrl(response.url), wait_ms: String(waitMs) },
@@ -149,8 +149,9 @@ async function follow(first: TransportRequest, session: Session): Promise<Transp
     const current = request;
     const response = await session.ladder.climb(current, (step) => session.perform(current, step));
     const next = redirected(current, response, session.sources.insecure);
-    if (next === undefined || redirects >= session.limits.maxRedirects) return response;
+    if (next === undefined) return response;
     await response.discard();
+    if (redirects >= session.limits.maxRedirects) throw refused(response, `more than ${redirects} times in a row`);
     request = next;
   }
 }
