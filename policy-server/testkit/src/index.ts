@@ -66,8 +66,15 @@ export {
 } from './registry/tampering-proxy.ts';
 export { type TokenOptions, type TokenRequest, TokenService } from './registry/token-service.ts';
 export { type RunningPolicyServer, startPolicyServer } from './server/policy-server.ts';
+export { CtLog } from './sigstore/ct-log.ts';
+export { type CertifiedSigner, Fulcio, type IssueOptions, type SigstoreIdentity } from './sigstore/fulcio.ts';
+export { type DsseEnvelope, type EntryOptions, type LoggedSignature, Rekor } from './sigstore/rekor.ts';
+export { type BundleOptions, type SignOptions, type Signer, Sigstore, createSigstore } from './sigstore/sigstore.ts';
+export { type SimpleSigningClaim, simpleSigningPayload } from './sigstore/simple-signing.ts';
+export type { TrustedServices } from './sigstore/trust-config.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';
 export { rustEnv } from './tools/rust-wasi.ts';
 export { TOOL_NAMES, type ToolName, ToolUnavailable, missingTool, toolFolder } from './tools/tools.ts';
+export { type Certificate, type Extension, signBytes } from './x509/certificate.ts';
 export { watModule } from './wat.ts';

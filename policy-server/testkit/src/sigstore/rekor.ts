@@ -1,0 +1,106 @@
+import { type KeyObject, createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { json } from '@sigstore/core';
+import type { TransparencyLogEntry } from '@sigstore/protobuf-specs';
+import { keyHash } from '../x509/certificate.ts';
+import { MerkleTree } from './merkle-tree.ts';
+
+/** What is logged: one signature, what it signs, and the certificate or key (PEM) that verifies it. */
+export interface LoggedSignature {
+  readonly signature: Uint8Array;
+  readonly payload: Uint8Array;
+  readonly verifier: string;
+}
+
+/** A DSSE envelope as JSON knows it. */
+export interface DsseEnvelope {
+  readonly payload: string;
+  readonly payloadType: string;
+  readonly signatures: readonly { readonly sig: string }[];
+}
+
+/** How an entry deviates from an honest one. */
+export interface EntryOptions {
+  /** Default: now. */
+  readonly integratedTime?: Date;
+  /** Signs promise and checkpoint in the log's place. */
+  readonly signingKey?: KeyObject;
+}
+
+const ORIGIN = 'rekor.test - 1193050959916656506';
+
+/** A transparency log of Rekor's first generation: an entry gets a signed promise and a proof that it is in the tree. */
+export class Rekor {
+  readonly publicKey: KeyObject;
+  /** sha256 of the public key. */
+  readonly id: Buffer;
+  readonly #privateKey: KeyObject;
+  readonly #tree = new MerkleTree();
+  readonly #now: () => Date;
+
+  constructor(now: () => Date) {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    this.publicKey = publicKey;
+    this.#privateKey = privateKey;
+    this.id = keyHash(publicKey);
+    this.#now = now;
+    for (const other of ['first', 'second', 'third']) this.#tree.append(Buffer.from(`{"entry":"${other}"}`));
+  }
+
+  /** Entry of kind `hashedrekord`, as for a payload that was signed as it is. */
+  logHashed(logged: LoggedSignature, options: EntryOptions = {}): TransparencyLogEntry {
+    const spec = {
+      data: { hash: { algorithm: 'sha256', value: sha256(logged.payload) } },
+      signature: { content: base64(logged.signature), publicKey: { content: base64(logged.verifier) } },
+    };
+    return this.#log({ apiVersion: '0.0.1', kind: 'hashedrekord', spec }, options);
+  }
+
+  /** Entry of kind `dsse`. */
+  logEnvelope(envelope: DsseEnvelope, verifier: string, options: EntryOptions = {}): TransparencyLogEntry {
+    const spec = {
+      envelopeHash: { algorithm: 'sha256', value: sha256(json.canonicalize(envelope)) },
+      payloadHash: { algorithm: 'sha256', value: sha256(Buffer.from(envelope.payload, 'base64')) },
+      signatures: envelope.signatures.map(({ sig }) => ({ signature: sig, verifier: base64(verifier) })),
+    };
+    return this.#log({ apiVersion: '0.0.1', kind: 'dsse', spec }, options);
+  }
+
+  #log(entry: { kind: string; apiVersion: string; spec: object }, options: EntryOptions): TransparencyLogEntry {
+    const key = options.signingKey ?? this.#privateKey;
+    const body = Buffer.from(json.canonicalize(entry));
+    const logIndex = this.#tree.append(body);
+    const integratedTime = Math.floor((options.integratedTime ?? this.#now()).getTime() / 1000);
+    // "Signed entry timestamp": over the canonical JSON of exactly these four (RFC 8785).
+    const promised = { body: body.toString('base64'), integratedTime, logID: this.id.toString('hex'), logIndex };
+    return {
+      logIndex: String(logIndex),
+      logId: { keyId: this.id },
+      kindVersion: { kind: entry.kind, version: entry.apiVersion },
+      integratedTime: String(integratedTime),
+      inclusionPromise: { signedEntryTimestamp: sign('sha256', Buffer.from(json.canonicalize(promised)), key) },
+      inclusionProof: {
+        logIndex: String(logIndex),
+        rootHash: this.#tree.root(),
+        treeSize: String(this.#tree.size),
+        hashes: this.#tree.inclusionProof(logIndex),
+        checkpoint: { envelope: this.#checkpoint(key) },
+      },
+      canonicalizedBody: body,
+    };
+  }
+
+  /** Size and root of the tree in a signed note; the signature line begins with four bytes of the key's hash. */
+  #checkpoint(key: KeyObject): string {
+    const note = `${ORIGIN}\n${this.#tree.size}\n${this.#tree.root().toString('base64')}\n`;
+    const signature = Buffer.concat([this.id.subarray(0, 4), sign('sha256', Buffer.from(note), key)]);
+    return `${note}\n\u2014 ${ORIGIN.split(' ')[0]} ${signature.toString('base64')}\n`;
+  }
+}
+
+function sha256(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function base64(bytes: Uint8Array | string): string {
+  return Buffer.from(bytes).toString('base64');
+}
