@@ -72,6 +72,7 @@ export {
 } from './registry/transport.ts';
 export { collectSignatures, type CollectOptions } from './verify/evidence/collect.ts';
 export type { CertificateIdentity, Signature, SignatureEvidence } from './verify/evidence/signature.ts';
+export { publicGoodTrustRoot, type PublicGoodOptions } from './verify/trust/public-good.ts';
 export { trustRootFromConfig } from './verify/trust/trust-config.ts';
 export type { TrustRoot, TrustRootSource } from './verify/trust/trust-root.ts';
 export {

@@ -1,4 +1,3 @@
-import type { TrustedRoot } from '@sigstore/protobuf-specs';
 import { messageOf } from '@portcullis/protocol';
 import { ArtifactError } from '../../errors.ts';
 import { readFileBounded, type FileReader } from '../../file.ts';
@@ -48,14 +47,19 @@ function trustedRootOf(config: unknown): unknown {
   return root === false || root === null ? undefined : root;
 }
 
-/** @throws when `json` is no trusted root: a certificate or key that cannot be read is an error, never left out. */
-async function trustRootFrom(json: unknown): Promise<TrustRoot> {
+/** @throws when `json` is no trusted root: a certificate or key that cannot be read is an error, never left out */
+export async function trustRootFrom(json: unknown): Promise<TrustRoot> {
   const { TrustedRoot } = await import('@sigstore/protobuf-specs');
-  return trustRootOf(TrustedRoot.fromJSON(json));
-}
-
-export async function trustRootOf(root: TrustedRoot): Promise<TrustRoot> {
   const { toTrustMaterial } = await import('@sigstore/verify');
+  const root = TrustedRoot.fromJSON(json);
+  const authorities = [...root.certificateAuthorities, ...root.timestampAuthorities];
+  if (authorities.some(({ certChain }) => certChain === undefined)) {
+    throw new TypeError('a certificate authority has no certificates');
+  }
+  const logs = [...root.tlogs, ...root.ctlogs];
+  if (logs.some(({ publicKey, logId }) => publicKey?.rawBytes === undefined || logId === undefined)) {
+    throw new TypeError('a log has no key, or no id');
+  }
   return { material: toTrustMaterial(root) };
 }
 
