@@ -66,10 +66,11 @@ export {
 } from './registry/tampering-proxy.ts';
 export { type TokenOptions, type TokenRequest, TokenService } from './registry/token-service.ts';
 export { type RunningPolicyServer, startPolicyServer } from './server/policy-server.ts';
-export { CtLog } from './sigstore/ct-log.ts';
-export { type CertifiedSigner, Fulcio, type IssueOptions, type SigstoreIdentity } from './sigstore/fulcio.ts';
-export { type DsseEnvelope, type EntryOptions, type LoggedSignature, Rekor } from './sigstore/rekor.ts';
-export { type BundleOptions, type SignOptions, type Signer, Sigstore, createSigstore } from './sigstore/sigstore.ts';
+export type { CtLog } from './sigstore/ct-log.ts';
+export type { CertifiedSigner, Fulcio, IssueOptions, SigstoreIdentity } from './sigstore/fulcio.ts';
+export type { DsseEnvelope, EntryOptions, LoggedSignature, Rekor } from './sigstore/rekor.ts';
+export { type SigstoreOptions, createSigstore } from './sigstore/create.ts';
+export type { BundleOptions, SignOptions, Signer, Sigstore } from './sigstore/sigstore.ts';
 export { type SimpleSigningClaim, simpleSigningPayload } from './sigstore/simple-signing.ts';
 export type { TrustedServices } from './sigstore/trust-config.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';

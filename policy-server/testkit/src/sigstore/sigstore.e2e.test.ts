@@ -1,5 +1,6 @@
 import { type KeyObject, X509Certificate, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
+import { assertBundleLatest, bundleFromJSON } from '@sigstore/bundle';
 import { type Test, test } from 'tap';
 import {
   type BundleOptions,
@@ -153,6 +154,8 @@ test('keys of every kind sign, and nothing changes what a certificate says', asy
     t.ok(certificate.publicKey.equals(createPublicKey(privateKey)));
     const { annotations } = sigstore.signLegacy(payload, signer);
     t.match(JSON.parse(annotations['dev.sigstore.cosign/bundle'] ?? ''), { Payload: { logIndex: Number } });
+    const bundle = bundleFromJSON(JSON.parse(await sigstore.signBundle('sha256:00', signer, { timestamp: true })));
+    t.doesNotThrow(() => assertBundleLatest(bundle), 'a whole bundle v0.3');
     t.same(Object.keys(sigstore.signLegacy(payload, { privateKey }, { entry: 'absent' }).annotations), [
       'dev.cosignproject.cosign/signature',
     ]);

@@ -5,7 +5,7 @@ import type { SignatureLayer } from '../registry/artifact.ts';
 import { signBytes } from '../x509/certificate.ts';
 import { type CertifiedSigner, Fulcio, type IssueOptions, type SigstoreIdentity } from './fulcio.ts';
 import { type DsseEnvelope, type EntryOptions, type LoggedSignature, Rekor } from './rekor.ts';
-import { type TimestampAuthority, createTimestampAuthority } from './timestamp-authority.ts';
+import type { TimestampAuthority } from './timestamp-authority.ts';
 import { type TrustedServices, trustConfigJson, trustedRootJson } from './trust-config.ts';
 
 /** Who signs: with a certificate, or with a bare key. */
@@ -140,11 +140,6 @@ export class Sigstore {
       validFrom: this.fulcio.validFrom,
     };
   }
-}
-
-/** Starts a Sigstore; `now` is the clock of authority and log. Two of them are strangers to each other. */
-export async function createSigstore(options: { readonly now?: () => Date } = {}): Promise<Sigstore> {
-  return new Sigstore(options.now ?? (() => new Date()), await createTimestampAuthority());
 }
 
 /** The annotation `dev.sigstore.cosign/bundle`. */
