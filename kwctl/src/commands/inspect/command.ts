@@ -6,7 +6,7 @@ export const INSPECT: CommandSyntax = {
   options: [
     ...sourceOptions(),
     { ...JSON_OPTION, conflictsWith: ['output'] },
-    { id: 'output', short: 'o', valueName: 'FORMAT', values: ['yaml'], help: 'Output format' },
+    { id: 'output', short: 'o', valueName: 'FORMAT', values: ['yaml', 'json'], help: 'Output format' },
     { id: 'show-signatures', help: 'Show the Sigstore signatures of the policy' },
   ],
   positionals: [

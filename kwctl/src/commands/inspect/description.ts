@@ -2,7 +2,8 @@ import { stringifyYaml } from '@portcullis/artifact';
 import { compareUtf8, jsonFrom, type PolicyMetadata } from '@portcullis/protocol';
 import { KwctlError } from '../../errors.ts';
 import { printable } from '../../output/log.ts';
-import { codeBlock, renderMarkdown, widest } from './markdown.ts';
+import { codeBlock, renderMarkdown } from './markdown.ts';
+import { rowTable, type Row } from './row-table.ts';
 
 const PREFIX = 'io.kubewarden.policy.';
 const USAGE = `${PREFIX}usage`;
@@ -49,8 +50,6 @@ function yamlBlock(items: readonly object[]): string {
   );
 }
 
-type Row = readonly [key: string, value: string];
-
 function detailRows(metadata: PolicyMetadata, annotations: ReadonlyMap<string, string>): Row[] {
   const { mutating, backgroundAudit, policyType, executionMode, minimumKubewardenVersion } = metadata;
   const named = DETAILS.flatMap((name): Row[] => {
@@ -91,13 +90,5 @@ function annotationRows(annotations: ReadonlyMap<string, string>): Row[] {
 /** Details and annotations share one column of keys; titles and the row between them are padded like any other. */
 function table(details: readonly Row[], annotations: readonly Row[]): string {
   const titled: Row[] = annotations.length > 0 ? [['', ''], ['Annotations', ''], ...annotations] : [];
-  const rows: Row[] = [['Details', ''], ...details, ...titled];
-  const width = widest(rows.map(([key]) => key));
-  return rows.flatMap((row) => rowLines(row, width)).join('');
-}
-
-function rowLines([key, value]: Row, width: number): string[] {
-  return printable(value)
-    .split('\n')
-    .map((line, index) => `${(index === 0 ? printable(key) : '').padEnd(width)} ${line} \n`);
+  return rowTable([['Details', ''], ...details, ...titled]);
 }

@@ -1,53 +1,107 @@
-import { stringifyYaml } from '@portcullis/artifact';
-import { parseJson, stringifyMetadata, type PolicyMetadata } from '@portcullis/protocol';
+import { ArtifactError, stringifyYaml, type LoadedModule, type ModuleLocation } from '@portcullis/artifact';
+import {
+  parseJson,
+  stringifyJson,
+  stringifyMetadata,
+  type JsonObject,
+  type JsonValue,
+  type PolicyMetadata,
+} from '@portcullis/protocol';
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import { cacheFolder, type CommandContext, type Environment } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
-import { sourceOptions } from '../../options/source-options.ts';
-import { loadPolicy, locatePolicy } from '../../policy-location.ts';
+import { readLocalPolicy } from '../../local-policy.ts';
+import { openRegistryAccess } from '../../options/source.ts';
+import { printable } from '../../output/log.ts';
 import { describePolicy } from './description.ts';
 import { instancesOf } from './instances.ts';
+import { describeSignatures, signatureMembers } from './signature-text.ts';
+import { findSignatures, type AttachedSignatures } from './signatures.ts';
 
 const MAX_WIDTH = 120;
 const WIDTH_WITHOUT_TERMINAL = 80;
 
-/** `kwctl inspect`: shows what a policy says about itself. */
-export async function inspect(given: CommandArguments, { environment }: CommandContext): Promise<void> {
-  refuseRegistryOptions(given);
-  const { location, metadata, bytes } = await loadPolicy(await locatePolicy(given.positionals[0] ?? ''));
-  if (metadata === undefined) throw notAnnotated(location);
-  const asYaml = optionValue(given, 'output') === 'yaml';
-  if (asYaml) environment.write(metadataYaml(metadata));
-  else {
-    const instances = await instancesOf(bytes, metadata.executionMode, cacheFolder(environment));
-    environment.write(describePolicy(metadata, { width: textWidth(environment), instances }));
+/** `kwctl inspect`: shows what a policy says about itself, and who else says something about it. */
+export async function inspect(given: CommandArguments, context: CommandContext): Promise<void> {
+  const { environment } = context;
+  const { location, module } = await readLocalPolicy(given.positionals[0] ?? '', context);
+  const { metadata } = module;
+  if (metadata === undefined) throw notAnnotated(module.location);
+  const lookUp = given.options.has('show-signatures') ? () => lookUpSignatures(location, given, context) : undefined;
+  const format = given.options.has('json') ? 'json' : (optionValue(given, 'output') ?? 'text');
+  if (format !== 'text') {
+    const members = metadataMembers(metadata);
+    // Where programs read, sentences about signatures go to stderr.
+    for (const [key, value] of signatureMembersOf(await lookUp?.(), environment.writeError)) members.set(key, value);
+    environment.write(format === 'yaml' ? stringifyYaml(members) : `${stringifyJson(members)}\n`);
+    return;
   }
-  if (!given.options.has('show-signatures')) return;
-  // Where signatures would be, nothing is looked up for a file. In YAML output only YAML may be on stdout.
-  const text = `Cannot determine if the policy has been signed. There was an error while attempting to fetch its signatures from the remote registry: invalid uri \n`;
-  if (asYaml) environment.writeError(text);
-  else environment.write(`\n${text}`);
+  environment.write(await description(module, metadata, environment));
+  if (lookUp !== undefined) environment.write(signatureText(await lookUp()));
 }
 
-function metadataYaml(metadata: PolicyMetadata): string {
-  return stringifyYaml(parseJson(stringifyMetadata(metadata)));
+async function description(
+  { bytes }: LoadedModule,
+  metadata: PolicyMetadata,
+  environment: Environment,
+): Promise<string> {
+  const instances = await instancesOf(bytes, metadata.executionMode, cacheFolder(environment));
+  return describePolicy(metadata, { width: textWidth(environment), instances });
+}
+
+/** What is beside the policy in its registry, or a sentence why that cannot be told; it ends no command. */
+async function lookUpSignatures(
+  location: ModuleLocation,
+  given: CommandArguments,
+  context: CommandContext,
+): Promise<AttachedSignatures | string> {
+  await using access = await openRegistryAccess(given, context);
+  if (location.scheme !== 'registry') return failureSentence('invalid uri');
+  try {
+    const found = await findSignatures(location.reference, access.client);
+    const isNothing = found.cosign === undefined && found.bundles.length === 0;
+    return isNothing ? 'No sigstore signatures found\n' : found;
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error;
+    return failureSentence(error.message);
+  }
+}
+
+function failureSentence(reason: string): string {
+  return (
+    'Cannot determine if the policy has been signed. There was an error while attempting to fetch its signatures ' +
+    `from the remote registry: ${printable(reason)} \n`
+  );
+}
+
+function signatureText(found: AttachedSignatures | string): string {
+  if (typeof found === 'string') return `\n${found}`;
+  return `${describeSignatures(found)}${found.failure === undefined ? '' : failureSentence(found.failure.message)}`;
+}
+
+function signatureMembersOf(
+  found: AttachedSignatures | string | undefined,
+  writeError: (text: string) => void,
+): JsonObject {
+  if (found === undefined) return new Map<string, JsonValue>();
+  if (typeof found === 'string') {
+    writeError(found);
+    return new Map<string, JsonValue>();
+  }
+  if (found.failure !== undefined) writeError(failureSentence(found.failure.message));
+  return signatureMembers(found);
+}
+
+function metadataMembers(metadata: PolicyMetadata): JsonObject {
+  const members = parseJson(stringifyMetadata(metadata));
+  if (!(members instanceof Map)) throw new TypeError('metadata is an object');
+  return members;
 }
 
 function notAnnotated(location: string): KwctlError {
   return new KwctlError(
     'metadata-invalid',
     `No Kubewarden metadata found inside of '${location}'.\nPolicies can be annotated with the \`kwctl annotate\` command.`,
-  );
-}
-
-function refuseRegistryOptions({ options }: CommandArguments): void {
-  const found = sourceOptions()
-    .map(({ id }) => id)
-    .filter((id) => options.has(id));
-  if (found.length === 0) return;
-  throw new KwctlError(
-    'not-served',
-    `${found.map((id) => `--${id}`).join(', ')}: this release inspects files; it does not reach registries`,
   );
 }
 
