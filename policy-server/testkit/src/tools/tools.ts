@@ -81,3 +81,11 @@ export async function missingTool(...names: readonly ToolName[]): Promise<string
     return error.message;
   }
 }
+
+/** As `missingTool`, for a program that is looked for on PATH. */
+export function missingProgram(program: string): string | false {
+  if (onPath(program)) return false;
+  const reason = `${program} is not on PATH`;
+  if (process.env['CI'] === 'true') throw new Error(reason);
+  return reason;
+}
