@@ -42,6 +42,11 @@ export {
   pushSignatures,
 } from './registry/artifact.ts';
 export {
+  type CredentialHelper,
+  type CredentialHelperOptions,
+  createCredentialHelper,
+} from './registry/credential-helper.ts';
+export {
   type ProgrammableRegistryOptions,
   type ProgrammedAnswer,
   type ReceivedRequest,
