@@ -45,7 +45,10 @@ function certificateProblem(
   return chain === undefined ? undefined : chainProblem(certificate, chain, now);
 }
 
-/** Each certificate of the chain is an anchor: it was the policy's author who put it there. */
+/**
+ * Each certificate of the chain is an anchor, as it was the policy's author who put it there: RFC 5280 §6.1 checks no dates of
+ * anchors.
+ */
 function chainProblem(certificate: X509Certificate, chain: readonly string[], now: Date): string | undefined {
   const anchors = chain.map(parse);
   const unreadable = anchors.find((anchor) => typeof anchor === 'string');
