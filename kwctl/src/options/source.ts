@@ -47,7 +47,7 @@ export async function openRegistryAccess(given: CommandArguments, context: Comma
 }
 
 /** The file of `--sources-path` must be there; the one in the user's folder may be. */
-async function readSources(given: CommandArguments, { environment }: CommandContext): Promise<Sources> {
+export async function readSources(given: CommandArguments, { environment }: CommandContext): Promise<Sources> {
   const path = optionValue(given, 'sources-path');
   if (path !== undefined) return loadSources(path, readFile);
   const ownPath = join(configFolder(environment), 'sources.yaml');
