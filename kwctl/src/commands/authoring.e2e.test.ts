@@ -241,7 +241,7 @@ test('inspect: the text layout, and what it refuses', async (t) => {
   for (const [args, stderr] of [
     [['plain.wasm'], /^Error: No Kubewarden metadata found inside of 'file:\/\/.*plain\.wasm'\.\n.*kwctl annotate/],
     [['none.wasm'], /^Error: Cannot find policy with uri: none\.wasm/],
-    [['--sources-path', 'x', 'out.wasm'], /^Error: --sources-path: /],
+    [['--sources-path', 'x', 'out.wasm'], /^Error: error while loading sources from x: No such file or directory/],
   ] as const) {
     t.match(await kwctl(['inspect', ...args], { cwd }), { code: 1, stdout: '', stderr }, args.join(' '));
   }

@@ -11,7 +11,7 @@ import { optionValue, type CommandArguments } from '../../command-line/command.t
 import { cacheFolder, type CommandContext, type Environment } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
 import { readLocalPolicy } from '../../local-policy.ts';
-import { openRegistryAccess } from '../../options/source.ts';
+import { openRegistryAccess, readSources } from '../../options/source.ts';
 import { printable } from '../../output/log.ts';
 import { describePolicy } from './description.ts';
 import { instancesOf } from './instances.ts';
@@ -24,6 +24,8 @@ const WIDTH_WITHOUT_TERMINAL = 80;
 /** `kwctl inspect`: shows what a policy says about itself, and who else says something about it. */
 export async function inspect(given: CommandArguments, context: CommandContext): Promise<void> {
   const { environment } = context;
+  // A mistake in the command line is told, whether or not the file would be needed.
+  if (given.options.has('sources-path')) await readSources(given, context);
   const { location, module } = await readLocalPolicy(given.positionals[0] ?? '', context);
   const { metadata } = module;
   if (metadata === undefined) throw notAnnotated(module.location);
