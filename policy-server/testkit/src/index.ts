@@ -14,7 +14,9 @@ export {
   type SignatureFormat,
   type Signing,
   type SigningCertificate,
+  type KeylessSigning,
   attest,
+  signKeyless,
   signWithCertificate,
   signWithKey,
 } from './cosign/sign.ts';
@@ -74,6 +76,7 @@ export { type RunningPolicyServer, startPolicyServer } from './server/policy-ser
 export type { CtLog } from './sigstore/ct-log.ts';
 export type { CertifiedSigner, Fulcio, IssueOptions, SigstoreIdentity } from './sigstore/fulcio.ts';
 export type { DsseEnvelope, EntryOptions, LoggedSignature, Rekor } from './sigstore/rekor.ts';
+export { type SigstoreServices, startSigstoreServices } from './sigstore/services.ts';
 export { type SigstoreOptions, createSigstore } from './sigstore/create.ts';
 export type { BundleOptions, SignOptions, Signer, Sigstore } from './sigstore/sigstore.ts';
 export { type SimpleSigningClaim, simpleSigningPayload } from './sigstore/simple-signing.ts';

@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RegistryTarget } from '../registry/registry-target.ts';
-import { runCosignOffline, withRegistryFlags } from './cosign.ts';
+import type { SigstoreIdentity } from '../sigstore/fulcio.ts';
+import type { SigstoreServices } from '../sigstore/services.ts';
+import { runCosign, runCosignOffline, withRegistryFlags } from './cosign.ts';
 import { type CosignKeys, createCosignKeys } from './keys.ts';
 
 /**
@@ -28,6 +30,37 @@ export interface Signing {
  */
 export async function signWithKey(signing: Signing & { readonly key: CosignKeys }): Promise<void> {
   await sign('sign', signing, ['--key', signing.key.privateKeyPath]);
+}
+
+export interface KeylessSigning extends Signing {
+  readonly format: 'bundle' | 'legacy';
+  readonly identity: SigstoreIdentity;
+  /** Who issues the certificate and keeps the log. */
+  readonly services: SigstoreServices;
+  /** `sigstore.trustedRoot()`: cosign looks at what it got from the services. */
+  readonly trustedRoot: string;
+}
+
+/** Signs without a key of one's own: the certificate is for an identity, and a log has seen the signature. */
+export async function signKeyless(signing: KeylessSigning): Promise<void> {
+  await inFolder(async (folder) => {
+    const [config, root] = [join(folder, 'signing-config.json'), join(folder, 'trusted-root.json')];
+    const token = join(folder, 'token');
+    await writeFile(config, signing.services.signingConfig);
+    await writeFile(root, signing.trustedRoot);
+    const { url } = signing.services;
+    const where =
+      signing.format === 'bundle'
+        ? ['--signing-config', config]
+        : ['--use-signing-config=false', '--new-bundle-format=false', '--fulcio-url', url, '--rekor-url', url];
+    // By file: given as it is, cosign would look at who signed it.
+    await writeFile(token, signing.services.identityToken(signing.identity));
+    const trust = ['--trusted-root', root, '--identity-token', token];
+    await withRegistryFlags(signing.registry, async (flags) => {
+      const given = ['--yes', ...where, ...trust, ...flags, ...annotationFlags(signing)];
+      await runCosign(['sign', ...given, signing.reference]);
+    });
+  });
 }
 
 /** A certificate with its key and what leads to its root, all PEM; the chain starts at the issuer of `certificate`. */
@@ -72,7 +105,6 @@ export async function attest(attesting: Attesting): Promise<void> {
 }
 
 async function sign(verb: 'sign' | 'attest', signing: Signing, flags: readonly string[]): Promise<void> {
-  const annotations = Object.entries(signing.annotations ?? {}).flatMap(([name, value]) => ['-a', `${name}=${value}`]);
   await withRegistryFlags(signing.registry, (registryFlags) =>
     runCosignOffline(
       (config) => [
@@ -80,13 +112,17 @@ async function sign(verb: 'sign' | 'attest', signing: Signing, flags: readonly s
         '--yes',
         ...formatFlags(verb, signing.format, config),
         ...registryFlags,
-        ...annotations,
+        ...annotationFlags(signing),
         ...flags,
         signing.reference,
       ],
       signing.format === 'legacy-referrer' ? { COSIGN_EXPERIMENTAL: '1' } : {},
     ),
   );
+}
+
+function annotationFlags({ annotations = {} }: Signing): string[] {
+  return Object.entries(annotations).flatMap(([name, value]) => ['-a', `${name}=${value}`]);
 }
 
 function formatFlags(verb: 'sign' | 'attest', format: SignatureFormat, signingConfig: string): string[] {

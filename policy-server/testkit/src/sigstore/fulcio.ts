@@ -93,28 +93,37 @@ export class Fulcio {
   /** A certificate for an identity, with its new key. */
   issue(identity: SigstoreIdentity, options: IssueOptions = {}): CertifiedSigner {
     const privateKey = options.privateKey ?? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    return { ...this.certify(identity, createPublicKey(privateKey), options), privateKey };
+  }
+
+  /** A certificate for an identity and a key that is somebody else's. */
+  certify(
+    identity: SigstoreIdentity,
+    publicKey: KeyObject,
+    options: Omit<IssueOptions, 'privateKey'> = {},
+  ): Omit<CertifiedSigner, 'privateKey'> {
     const notBefore = options.notBefore ?? new Date(this.#now().getTime() - 60_000);
     const fields = {
       issuer: 'fulcio intermediate',
-      publicKey: createPublicKey(privateKey),
+      publicKey,
       signingKey: this.#key,
       serial: randomSerial(),
       notBefore,
       notAfter: options.notAfter ?? new Date(notBefore.getTime() + 600_000),
-      extensions: this.#extensions(identity, options, privateKey),
+      extensions: this.#extensions(identity, options, publicKey),
     };
     const preCertificate = createCertificate(fields);
     const sct = this.#timestamp(preCertificate, options.sct ?? 'present', notBefore);
     const certificate = createCertificate({ ...fields, extensions: [...fields.extensions, ...sct] });
-    return { certificate, chain: [this.intermediate, this.root], privateKey };
+    return { certificate, chain: [this.intermediate, this.root] };
   }
 
-  #extensions(identity: SigstoreIdentity, options: IssueOptions, privateKey: KeyObject): Extension[] {
+  #extensions(identity: SigstoreIdentity, options: IssueOptions, publicKey: KeyObject): Extension[] {
     const purpose = options.purpose ?? 'codeSigning';
     return [
       keyUsage(false),
       ...(purpose === 'none' ? [] : [extendedKeyUsage(purpose)]),
-      subjectKeyIdentifier(createPublicKey(privateKey)),
+      subjectKeyIdentifier(publicKey),
       authorityKeyIdentifier(createPublicKey(this.#key)),
       subjectAlternativeName(...(options.names ?? [identity])),
       ...issuerExtensions(identity.issuer, options.issuerExtensions ?? 'both'),

@@ -52,7 +52,7 @@ export class Rekor {
       data: { hash: { algorithm: 'sha256', value: sha256(logged.payload) } },
       signature: { content: base64(logged.signature), publicKey: { content: base64(logged.verifier) } },
     };
-    return this.#log({ apiVersion: '0.0.1', kind: 'hashedrekord', spec }, options);
+    return this.logEntry({ apiVersion: '0.0.1', kind: 'hashedrekord', spec }, options);
   }
 
   /** Entry of kind `dsse`. */
@@ -62,10 +62,14 @@ export class Rekor {
       payloadHash: { algorithm: 'sha256', value: sha256(Buffer.from(envelope.payload, 'base64')) },
       signatures: envelope.signatures.map(({ sig }) => ({ signature: sig, verifier: base64(verifier) })),
     };
-    return this.#log({ apiVersion: '0.0.1', kind: 'dsse', spec }, options);
+    return this.logEntry({ apiVersion: '0.0.1', kind: 'dsse', spec }, options);
   }
 
-  #log(entry: { kind: string; apiVersion: string; spec: object }, options: EntryOptions): TransparencyLogEntry {
+  /** An entry as it is. */
+  logEntry(
+    entry: { kind: string; apiVersion: string; spec: object },
+    options: EntryOptions = {},
+  ): TransparencyLogEntry {
     const key = options.signingKey ?? this.#privateKey;
     const body = Buffer.from(json.canonicalize(entry));
     const logIndex = this.#tree.append(body);

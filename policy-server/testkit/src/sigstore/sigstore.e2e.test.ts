@@ -16,8 +16,10 @@ import {
   pushSignatures,
   runCosign,
   signBytes,
+  signKeyless,
   simpleSigningPayload,
   startRegistry,
+  startSigstoreServices,
 } from '../index.ts';
 
 // Our Sigstore is as honest as the real cosign finds it: what we call good it accepts, what we call damaged it refuses.
@@ -105,6 +107,32 @@ test('cosign knows the GitHub workflow of our certificates', { skip }, async (t)
   for (const image of [await signedLegacy(registry, signer), await signedBundle(registry, signer)]) {
     await verify(image, root, ...flags, ...repository('acme/app'));
     await t.rejects(verify(image, root, ...flags, ...repository('acme/other')));
+  }
+});
+
+test('cosign signs with our services and accepts what it signed', { skip }, async (t) => {
+  await using registry = await startRegistry({ referrers: true });
+  await using services = await startSigstoreServices(sigstore);
+  const root = trustedRoot(t);
+  const uri = 'https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main';
+  const workflow = { uri, issuer: 'https://token.actions.githubusercontent.com', githubRepository: 'acme/app' };
+  for (const format of ['bundle', 'legacy'] as const) {
+    for (const who of [identity, workflow]) {
+      const image = await newImage(registry);
+      const { immutableReference: reference } = image;
+      const annotations = { env: 'prod' };
+      await signKeyless({
+        reference,
+        format,
+        identity: who,
+        services,
+        trustedRoot: sigstore.trustedRoot(),
+        annotations,
+      });
+      const name = 'uri' in who ? who.uri : who.email;
+      const theirs = ['--certificate-identity', name, '--certificate-oidc-issuer', who.issuer, '-a', 'env=prod'];
+      t.match(await verify(image, root, ...theirs), 'prod', `${format} ${name}`);
+    }
   }
 });
 
