@@ -1,0 +1,268 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { test } from 'tap';
+import { collected, type Collected } from './test/collected.ts';
+import { newKeys, pemOf, type KeyPair } from './test/test-certificates.ts';
+import { TestImage, type Layer } from './test/test-image.ts';
+import { hashedRekord, legacyLayer, publicPem, signBytes, simplePayload } from './test/test-signatures.ts';
+import { MINUTE_MS, SIGNED_AT_MS, TestSigstore, type Certification, type RootOptions } from './test/test-sigstore.ts';
+
+const sigstore = new TestSigstore();
+const image = new TestImage();
+const payload = simplePayload(image.digest, { env: 'prod' });
+
+const collect = (layers: readonly Layer[], root: RootOptions = {}): Promise<Collected> =>
+  collected(new TestImage().tag(...layers), { trustRoot: sigstore.source(root) });
+
+/** A keyless signature as cosign 2 leaves it, in parts that tests exchange. */
+function keyless(certification: Certification = {}) {
+  const { certificate, keys } = sigstore.certify(certification);
+  const signature = signBytes(payload, keys.privateKey);
+  const record = hashedRekord(payload, signature, pemOf(certificate));
+  return { certificate, keys, signature, record, entry: sigstore.log(record) };
+}
+
+test('a layer signed with a key is a signature of that key alone, with its annotations', async (t) => {
+  const makes: Record<string, [KeyPair, string | null]> = {
+    'ECDSA P-256': [newKeys('P-256'), 'sha256'],
+    'ECDSA P-384': [newKeys('P-384'), 'sha384'],
+    'ECDSA P-384 with SHA-256, as cosign 2 has it': [newKeys('P-384'), 'sha256'],
+    'ECDSA P-521': [newKeys('P-521'), 'sha512'],
+    Ed25519: [generateKeyPairSync('ed25519'), null],
+    'RSA 2048': [generateKeyPairSync('rsa', { modulusLength: 2048 }), 'sha256'],
+  };
+  const text = simplePayload(image.digest, { env: 'prod', count: 3, float: 1.5, ok: true, list: [1], none: null });
+  for (const [name, [keys, hash]] of Object.entries(makes)) {
+    const { signatures, rejected } = await collect([
+      legacyLayer(text, { signature: signBytes(text, keys.privateKey, hash) }),
+    ]);
+    t.same(rejected, [], name);
+    const [signature] = signatures;
+    t.equal(signature?.isSignedBy(keys.publicKey), true, name);
+    t.equal(signature?.isSignedBy(newKeys().publicKey), false, `${name}: another key`);
+    t.equal(signature?.isSignedBy(keys.privateKey), false, `${name}: not a public key`);
+    t.match(signature, {
+      origin: 'cosign-tag',
+      identity: undefined,
+      integratedTimeMs: undefined,
+      certificate: undefined,
+    });
+    t.same(Object.fromEntries(signature?.annotations ?? []), { env: 'prod', count: '3', float: '1.5', ok: 'true' });
+  }
+});
+
+test('keys and hashes that nobody agreed on have signed nothing', async (t) => {
+  const cases: [string, KeyPair, string][] = [
+    ['RSA with 1024 bits', generateKeyPairSync('rsa', { modulusLength: 1024 }), 'sha256'],
+    ['RSA with SHA-1', generateKeyPairSync('rsa', { modulusLength: 2048 }), 'sha1'],
+    ['ECDSA P-256 with SHA-1', newKeys(), 'sha1'],
+    ['another curve', newKeys('secp256k1'), 'sha256'],
+    ['RSA-PSS', generateKeyPairSync('rsa-pss', { modulusLength: 2048 }), 'sha256'],
+  ];
+  for (const [name, keys, hash] of cases) {
+    const { signatures } = await collect([
+      legacyLayer(payload, { signature: signBytes(payload, keys.privateKey, hash) }),
+    ]);
+    t.equal(signatures[0]?.isSignedBy(keys.publicKey), false, name);
+  }
+  const { signatures } = await collect([legacyLayer(payload, { signature: randomBytes(70) })]);
+  t.equal(signatures[0]?.isSignedBy(newKeys().publicKey), false, 'no signature at all');
+});
+
+test('payloads that do not speak of this image alone are left out', async (t) => {
+  const keys = newKeys();
+  const other = new TestImage().digest.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+  const good = payload.toString();
+  const cases: Record<string, [Buffer, RegExp]> = {
+    'another image': [simplePayload(other), /the signature is of "sha256:[0-9a-f]+", not of/],
+    'no JSON': [Buffer.from('{'), /no simple signing payload/],
+    'no digest': [Buffer.from('{"critical":{"type":"x","image":{}}}'), /missing field `docker-manifest-digest`/],
+    'another kind of payload': [
+      Buffer.from(good.replace('cosign container image', 'atomic container')),
+      /expected "cosign/,
+    ],
+    'two digests': [
+      Buffer.from(good.replace('"docker-manifest', `"docker-manifest-digest":"${other}","docker-manifest`)),
+      /duplicate field/,
+    ],
+    'two critical parts': [
+      Buffer.from(good.replace('"optional"', '"critical"')),
+      /duplicate field|invalid type|missing/,
+    ],
+    'an in-toto statement': [Buffer.from('{"_type":"https://in-toto.io/Statement/v1"}'), /missing field `critical`/],
+    'broken UTF-8': [Buffer.concat([Buffer.from([0xff]), payload]), /no simple signing payload/],
+  };
+  for (const [name, [bytes, reason]] of Object.entries(cases)) {
+    const result = await collect([legacyLayer(bytes, { signature: signBytes(bytes, keys.privateKey) })]);
+    t.same(result.signatures, [], name);
+    t.match(result.rejected[0], reason, name);
+    t.match(result.logged, /^info Skipping signature sha256:/, name);
+  }
+  const unsigned = await collect([legacyLayer(payload, {})]);
+  t.match(unsigned.rejected, [/no base64 signature/]);
+  const layer = legacyLayer(payload, { signature: signBytes(payload, keys.privateKey) });
+  const annotations = { 'dev.cosignproject.cosign/signature': 'no base64!' };
+  t.match((await collect([{ ...layer, annotations }])).rejected, [/no base64 signature/]);
+});
+
+test('a keyless signature proves who made it, and when', async (t) => {
+  const { certificate, keys, signature, entry } = keyless();
+  const { signatures, rejected } = await collect([legacyLayer(payload, { signature, entry, certificate })]);
+  t.same(rejected, []);
+  const [found] = signatures;
+  t.same(found?.identity, {
+    issuer: 'https://issuer.test',
+    subject: { kind: 'email', value: 'user@example.com' },
+    githubRepository: undefined,
+  });
+  t.equal(found?.integratedTimeMs, SIGNED_AT_MS);
+  t.equal(found?.isSignedBy(keys.publicKey), true);
+  t.equal(found?.isSignedBy(newKeys().publicKey), false);
+  t.ok(found?.certificate?.raw.equals(certificate));
+});
+
+test('log entries that do not hold, or speak of another signature, drop the layer', async (t) => {
+  const { certificate, signature, record, entry } = keyless();
+  const other = keyless();
+  const payloadElsewhere = simplePayload(image.digest, { env: 'test' });
+  const bodyOf = (change: object): object => ({ ...record, ...change });
+  const cases: Record<string, [ReturnType<TestSigstore['log']>, RegExp]> = {
+    'body changed after it was logged': [{ ...entry, body: other.entry.body }, /another key/],
+    'time changed after it was logged': [{ ...entry, integratedTime: entry.integratedTime + 60 }, /promise/],
+    'index changed': [{ ...entry, logIndex: 1 }, /promise/],
+    'promise of another key': [sigstore.log(record, { keys: newKeys(), logId: entry.logId }), /promise/],
+    'promise of an unknown log': [sigstore.log(record, { keys: newKeys() }), /promise/],
+    'entry of another signature by another key': [other.entry, /another key/],
+    'entry of another signature by the same key': [
+      sigstore.log(hashedRekord(payload, signBytes(payload, other.keys.privateKey), pemOf(certificate))),
+      /signature mismatch/,
+    ],
+    'entry of another payload': [
+      sigstore.log(hashedRekord(payloadElsewhere, signature, pemOf(certificate))),
+      /digest mismatch/,
+    ],
+    'entry with the key of another certificate': [
+      sigstore.log(hashedRekord(payload, signature, pemOf(other.certificate))),
+      /another key/,
+    ],
+    'entry of another kind': [sigstore.log(bodyOf({ kind: 'rekord' })), /not of a kind/],
+    'entry of another version': [sigstore.log(bodyOf({ apiVersion: '9.9.9' })), /not of a kind/],
+    'entry without a key': [sigstore.log(bodyOf({ spec: {} })), /cannot be read/],
+    'entry that is no object': [sigstore.log([]), /no JSON with a kind/],
+  };
+  for (const [name, [given, reason]] of Object.entries(cases)) {
+    const result = await collect([legacyLayer(payload, { signature, entry: given, certificate })]);
+    t.same(result.signatures, [], name);
+    t.match(result.rejected[0], reason, name);
+  }
+});
+
+test('a signature that does not verify under its own certificate is none, though everything else holds', async (t) => {
+  const { certificate } = keyless();
+  const foreign = signBytes(payload, newKeys().privateKey);
+  const entry = sigstore.log(hashedRekord(payload, foreign, pemOf(certificate)));
+  const result = await collect([legacyLayer(payload, { signature: foreign, entry, certificate })]);
+  t.same(result.signatures, []);
+  t.match(result.rejected, [/signature verification failed/]);
+});
+
+test('a certificate of another key than the one that was logged drops the layer', async (t) => {
+  const { signature, entry } = keyless();
+  const { certificate } = keyless();
+  const result = await collect([legacyLayer(payload, { signature, entry, certificate })]);
+  t.same(result.signatures, []);
+  t.match(result.rejected, [/another key/]);
+});
+
+test('a certificate that does not hold gives no identity, the signature stays one of its key', async (t) => {
+  const stranger = new TestSigstore();
+  const cases: Record<string, [Certification, RegExp]> = {
+    'unknown authority': [{ authority: stranger.authority }, /certificate path/],
+    'expired when it was logged': [{ notAfterMs: SIGNED_AT_MS - 1000 }, /not valid or expired/],
+    'not valid yet when it was logged': [{ notBeforeMs: SIGNED_AT_MS + MINUTE_MS }, /not valid or expired/],
+    'not for signing code': [{ usages: ['1.3.6.1.5.5.7.3.2'] }, /not for signing code/],
+    'no extended key usage': [{ usages: [] }, /no extended key usage/],
+    'no name': [{ names: [] }, /no subject alternative name/],
+    'no promise of a certificate log': [{ ctKeys: null }, /expected 1 SCTs/],
+    'promise of an unknown certificate log': [{ ctKeys: newKeys() }, /SCT verification failed/],
+  };
+  for (const [name, [certification, reason]] of Object.entries(cases)) {
+    const { certificate, keys, signature, entry } = keyless(certification);
+    const result = await collect([legacyLayer(payload, { signature, entry, certificate })]);
+    const [found] = result.signatures;
+    t.equal(found?.identity, undefined, name);
+    t.equal(found?.isSignedBy(keys.publicKey), true, name);
+    t.equal(found?.integratedTimeMs, SIGNED_AT_MS, name);
+    t.match(result.logged, reason, name);
+  }
+});
+
+test('a certificate log is asked for only where the trust root knows one', async (t) => {
+  const { certificate, signature, entry } = keyless({ ctKeys: null });
+  const layer = legacyLayer(payload, { signature, entry, certificate });
+  t.match((await collect([layer], { without: ['ctlogs'] })).signatures, [
+    { identity: { issuer: 'https://issuer.test' } },
+  ]);
+});
+
+test('without a verified log entry a certificate gives no identity', async (t) => {
+  const { certificate, keys, signature, entry } = keyless();
+  const cases: Record<string, [Layer, RootOptions]> = {
+    'no entry': [legacyLayer(payload, { signature, certificate }), {}],
+    'no log known': [legacyLayer(payload, { signature, entry, certificate }), { without: ['tlogs'] }],
+    'no authority known': [
+      legacyLayer(payload, { signature, entry, certificate }),
+      { without: ['certificateAuthorities'] },
+    ],
+  };
+  for (const [name, [layer, root]] of Object.entries(cases)) {
+    const { signatures, logged } = await collect([layer], root);
+    t.equal(signatures[0]?.identity, undefined, name);
+    t.equal(signatures[0]?.isSignedBy(keys.publicKey), true, name);
+    t.match(logged, /its certificate does not count/, name);
+  }
+});
+
+test('authorities and logs count for the time they were valid, also when that is over', async (t) => {
+  const { certificate, signature, entry } = keyless();
+  const layer = legacyLayer(payload, { signature, entry, certificate });
+  const then = { start: '2026-01-01T00:00:00Z', end: '2026-04-01T00:00:00Z' };
+  const before = { start: '2025-01-01T00:00:00Z', end: '2026-01-01T00:00:00Z' };
+  const later = { start: '2026-06-01T00:00:00Z' };
+  t.ok((await collect([layer], { tlogValidity: then, authorityValidity: then })).signatures[0]?.identity);
+  for (const validity of [before, later]) {
+    t.same((await collect([layer], { tlogValidity: validity })).signatures, [], 'log');
+    const [found] = (await collect([layer], { authorityValidity: validity })).signatures;
+    t.equal(found?.identity, undefined, 'authority');
+  }
+});
+
+test('a key-signed layer with a log entry counts for the logged key only', async (t) => {
+  const keys = newKeys();
+  const signature = signBytes(payload, keys.privateKey);
+  const entry = sigstore.log(hashedRekord(payload, signature, publicPem(keys.publicKey)));
+  const { signatures } = await collect([legacyLayer(payload, { signature, entry })]);
+  t.match(signatures, [{ identity: undefined, integratedTimeMs: SIGNED_AT_MS }]);
+  t.equal(signatures[0]?.isSignedBy(keys.publicKey), true);
+  const foreign = sigstore.log(hashedRekord(payload, signature, publicPem(newKeys().publicKey)));
+  t.match((await collect([legacyLayer(payload, { signature, entry: foreign })])).rejected, [/signature verification/]);
+});
+
+test('several layers are judged each for itself', async (t) => {
+  const first = newKeys();
+  const second = newKeys();
+  const other = simplePayload(image.digest, { env: 'test' });
+  const { signatures, rejected } = await collect([
+    legacyLayer(payload, { signature: signBytes(payload, first.privateKey) }),
+    legacyLayer(Buffer.from('{}'), {}),
+    legacyLayer(other, { signature: signBytes(other, second.privateKey) }),
+  ]);
+  t.equal(rejected.length, 1);
+  t.same(
+    signatures.map(({ annotations }) => annotations.get('env')),
+    ['prod', 'test'],
+  );
+  t.same(
+    signatures.map((found) => found.isSignedBy(second.publicKey)),
+    [false, true],
+  );
+});
