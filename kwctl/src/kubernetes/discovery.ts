@@ -61,6 +61,9 @@ export async function discoverResources(client: ApiClient, wanted: GroupVersion,
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  if (client.isExhausted) {
+    throw new KwctlError('cluster-unusable', 'the API server did not answer in time, or with too much, what it serves');
+  }
   return catalog;
 }
 
