@@ -15,7 +15,6 @@ import {
 import { optionValue, type CommandArguments } from '../command-line/command.ts';
 import { configFolder, type CommandContext } from '../environment.ts';
 import { readFile } from '../file.ts';
-import { trustedAuthorities } from './trusted-authorities.ts';
 
 /** How a command reaches registries and web servers. */
 export interface RegistryAccess extends AsyncDisposable {
@@ -34,13 +33,11 @@ export interface RegistryAccess extends AsyncDisposable {
 export async function openRegistryAccess(given: CommandArguments, context: CommandContext): Promise<RegistryAccess> {
   const { environment, log } = context;
   const sources = await readSources(given, context);
-  const systemAuthorities = await trustedAuthorities(environment.env);
   const credentials = createDockerCredentials({ folder: await dockerFolder(given, context), log, readFile });
   const transport = createTransport({
     sources,
     proxies: proxiesFromEnvironment(environment.env),
     log,
-    ...(systemAuthorities === undefined ? {} : { systemAuthorities }),
   });
   const client = createRegistryClient({ transport, credentials, log });
   return { transport, client, sources, credentials, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };

@@ -1,13 +1,21 @@
 export { ANONYMOUS, type Credential, type CredentialSource } from './credentials/credentials.ts';
-export { createDockerCredentials, type DockerCredentialsOptions } from './credentials/docker-config.ts';
-export { ArtifactError, type ArtifactErrorCode, type FetchStage } from './errors.ts';
 export {
+  collectSignatures,
+  createDockerCredentials,
   createPolicyFetcher,
-  type FetchedPolicy,
-  type FetchOptions,
-  type PolicyFetcher,
-  type PolicyFetcherOptions,
-} from './fetch/fetcher.ts';
+  createPolicyVerifier,
+  createRegistryClient,
+  createTransport,
+  loadSources,
+  loadVerificationConfig,
+  parseSources,
+  publicGoodTrustRoot,
+  pushPolicy,
+  trustRootFromConfig,
+} from './deferred.ts';
+export type { DockerCredentialsOptions } from './credentials/docker-config.ts';
+export { ArtifactError, type ArtifactErrorCode, type FetchStage } from './errors.ts';
+export type { FetchedPolicy, FetchOptions, PolicyFetcher, PolicyFetcherOptions } from './fetch/fetcher.ts';
 export type { DownloadProgress } from './fetch/reception.ts';
 export { readFileBounded, type FileReader } from './file.ts';
 export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
@@ -18,11 +26,12 @@ export {
   type ModuleLocation,
   type RegistryLocation,
 } from './location.ts';
-export { pushPolicy, type PushedPolicy, type PushOptions } from './push/push.ts';
-export { certificatesFrom } from './sources/certificate.ts';
-export { loadSources, parseSources, type SourcesOptions } from './sources/load.ts';
+export type { PushedPolicy, PushOptions } from './push/push.ts';
+export type { SourcesOptions } from './sources/load.ts';
 export { proxiesFromEnvironment } from './sources/proxies.ts';
 export { NO_SOURCES, type Proxies, type Sources } from './sources/sources.ts';
+export { loadArchive } from './store/archive-reader.ts';
+export { saveArchive } from './store/archive-writer.ts';
 export { PolicyStore, type StoredPolicy } from './store/store.ts';
 export { systemErrorText } from './system-error.ts';
 export { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';
@@ -30,8 +39,7 @@ export { YamlError, YamlTagged, type YamlDocument, type YamlNode } from './yaml/
 export { resolvePlainScalar } from './yaml/plain-scalar.ts';
 export { parseYaml, parseYamlDocuments, type YamlPath, type YamlReadOptions } from './yaml/reader.ts';
 export { stringifyYaml } from './yaml/writer.ts';
-export { judge, type MetRequirement, UnmetRequirements } from './verify/judge.ts';
-export { loadVerificationConfig } from './verify/config/load.ts';
+export type { MetRequirement } from './verify/judge.ts';
 export { parseVerificationConfig } from './verify/config/parse.ts';
 export { parseUrlPrefix, type ParsedUrlPrefix } from './verify/config/url-prefix.ts';
 export { verificationConfigYaml } from './verify/config/requirement-yaml.ts';
@@ -45,7 +53,7 @@ export type {
   VerificationConfig,
 } from './verify/config/requirement.ts';
 export type { ArtifactLog, ArtifactLogRecord } from './log.ts';
-export { createRegistryClient, type RegistryClientOptions } from './registry/client.ts';
+export type { RegistryClientOptions } from './registry/client.ts';
 export { MANIFEST_MEDIA_TYPES } from './registry/manifest.ts';
 export { hostPlatform, manifestForPlatform } from './registry/platform.ts';
 export type {
@@ -62,25 +70,17 @@ export type {
   Repository,
   RequestOptions,
 } from './registry/registry.ts';
-export {
-  createTransport,
-  type Transport,
-  type TransportLimits,
-  type TransportOptions,
-  type TransportRequest,
-  type TransportResponse,
+export type {
+  Transport,
+  TransportLimits,
+  TransportOptions,
+  TransportRequest,
+  TransportResponse,
 } from './registry/transport.ts';
-export { collectSignatures, type CollectOptions } from './verify/evidence/collect.ts';
+export type { CollectOptions } from './verify/evidence/collect.ts';
 export type { CertificateIdentity, Signature, SignatureEvidence } from './verify/evidence/signature.ts';
-export { publicGoodTrustRoot, type PublicGoodOptions } from './verify/trust/public-good.ts';
-export { trustRootFromConfig } from './verify/trust/trust-config.ts';
+export type { PublicGoodOptions } from './verify/trust/public-good.ts';
 export type { TrustRoot, TrustRootSource } from './verify/trust/trust-root.ts';
-export {
-  createPolicyVerifier,
-  type PolicyVerifier,
-  type PolicyVerifierOptions,
-  type VerifiedImage,
-  type VerifyOptions,
-} from './verify/verifier.ts';
+export type { PolicyVerifier, PolicyVerifierOptions, VerifiedImage, VerifyOptions } from './verify/verifier.ts';
 export type { CheckedFile } from './verify/local-file.ts';
 export type { Requirement } from './verify/requirement-match.ts';
