@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   ArtifactError,
+  formatModuleLocation,
   loadModule,
   parseModuleLocation,
   PolicyStore,
@@ -15,6 +16,8 @@ import { readFile } from './file.ts';
 
 /** Larger than any policy, small enough not to fill the machine. */
 export const MAX_MODULE_BYTES = 256 * 2 ** 20;
+
+const AMBIGUOUS = 'multiple policies found with the same prefix';
 
 /** What a command line names. */
 export interface LocatedPolicy {
@@ -60,7 +63,7 @@ async function locateAnyPolicy(text: string, context: CommandContext): Promise<L
 async function findBySha256Prefix(prefix: string, { environment }: CommandContext): Promise<StoredPolicy | undefined> {
   const [first, second] = await new PolicyStore(storeFolder(environment)).findBySha256Prefix(prefix);
   if (second === undefined) return first;
-  throw new KwctlError('policy-not-found', `multiple policies found with the same prefix: ${prefix}`);
+  throw new KwctlError('policy-not-found', `${AMBIGUOUS}: ${prefix}`);
 }
 
 /** Only what names a host: otherwise every misspelt file would be looked for at Docker Hub. */
@@ -89,8 +92,9 @@ export async function locateStoredPolicy(text: string, context: CommandContext):
     return await locateAnyPolicy(text, context);
   } catch (error) {
     const location = error instanceof KwctlError ? referenceIn(text.trim()) : undefined;
-    if (location === undefined) throw error;
-    return { location, storedOnly: false };
+    if (!(error instanceof KwctlError) || location === undefined) throw error;
+    if (!error.message.startsWith(AMBIGUOUS)) return { location, storedOnly: false };
+    throw notFound(`${formatModuleLocation(location)} – ${error.message}`);
   }
 }
 

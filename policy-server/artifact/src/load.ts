@@ -3,6 +3,7 @@ import { messageOf, readMetadata, type PolicyMetadata } from '@portcullis/protoc
 import { ArtifactError } from './errors.ts';
 import { readFileBounded, type FileReader } from './file.ts';
 import { formatModuleLocation, type ModuleLocation } from './location.ts';
+import { refuseNoModule } from './module-bytes.ts';
 
 /** A module in memory, with what it says about itself. */
 export interface LoadedModule {
@@ -21,8 +22,6 @@ export interface LoadOptions {
   /** @default reads a regular file, bounded */
   readonly readFile?: FileReader;
 }
-
-const WASM_MAGIC = [0x00, 0x61, 0x73, 0x6d];
 
 /**
  * Fetches one module, checks that it is WebAssembly, and reads its metadata. It is not compiled.
@@ -43,12 +42,7 @@ export async function loadModule(location: ModuleLocation, options: LoadOptions)
 
 /** The same for bytes that are already here. */
 export function inspectModule(location: string, bytes: Uint8Array): LoadedModule {
-  if (!WASM_MAGIC.every((byte, index) => bytes[index] === byte)) {
-    throw new ArtifactError(
-      'module-invalid',
-      `invalid wasm file: ${location} – expected the bytes 00 61 73 6d ("\\0asm") at its beginning, got ${firstBytes(bytes)}`,
-    );
-  }
+  refuseNoModule(bytes, location);
   return {
     location,
     bytes,
@@ -64,9 +58,4 @@ function metadataOf(location: string, bytes: Uint8Array): PolicyMetadata | undef
     const detail = messageOf(error);
     throw new ArtifactError('metadata-invalid', `${detail} (${location})`, { cause: error });
   }
-}
-
-function firstBytes(bytes: Uint8Array): string {
-  if (bytes.length === 0) return 'an empty file';
-  return Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 }

@@ -1,8 +1,9 @@
-import type { CommandArguments } from '../../command-line/command.ts';
-import type { CommandContext } from '../../environment.ts';
-import { KwctlError } from '../../errors.ts';
+import { loadArchive, PolicyStore } from '@portcullis/artifact';
+import { optionValue, type CommandArguments } from '../../command-line/command.ts';
+import { storeFolder, type CommandContext } from '../../environment.ts';
 
-/** `kwctl load` */
-export async function load(_given: CommandArguments, _context: CommandContext): Promise<void> {
-  throw new KwctlError('not-served', "'kwctl load' is not served by this release");
+/** `kwctl load`: puts the policies of an archive into the store. */
+export async function load(given: CommandArguments, { environment, log }: CommandContext): Promise<void> {
+  const uris = await loadArchive(optionValue(given, 'input') ?? '', new PolicyStore(storeFolder(environment)));
+  for (const uri of uris) log({ level: 'debug', target: 'kwctl::load', message: 'Policy loaded', fields: { uri } });
 }

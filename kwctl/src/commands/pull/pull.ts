@@ -1,8 +1,28 @@
-import type { CommandArguments } from '../../command-line/command.ts';
+import { ArtifactError, formatModuleLocation } from '@portcullis/artifact';
+import { messageOf } from '@portcullis/protocol';
+import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import type { CommandContext } from '../../environment.ts';
-import { KwctlError } from '../../errors.ts';
+import { startPullProgress } from '../../output/progress.ts';
+import { openPolicyFetcher } from '../../policy-fetcher.ts';
+import { located } from '../../policy-location.ts';
 
-/** `kwctl pull` */
-export async function pull(_given: CommandArguments, _context: CommandContext): Promise<void> {
-  throw new KwctlError('not-served', "'kwctl pull' is not served by this release");
+/** `kwctl pull`: brings a policy to the store, or to a file. */
+export async function pull(given: CommandArguments, context: CommandContext): Promise<void> {
+  const location = located(given.positionals[0] ?? '');
+  const outputPath = optionValue(given, 'output-path');
+  const progress = await startPullProgress(formatModuleLocation(location), context.environment);
+  try {
+    await using fetcher = await openPolicyFetcher(given, {
+      ...context,
+      log: (record) => {
+        progress.interrupt();
+        context.log(record);
+      },
+    });
+    await fetcher.fetch(location, { outputPath, onProgress: (received) => progress.onProgress(received) });
+  } catch (error) {
+    progress.fail(error instanceof ArtifactError ? error.message : messageOf(error));
+    throw error;
+  }
+  progress.succeed();
 }

@@ -1,8 +1,12 @@
+import { formatModuleLocation, PolicyStore } from '@portcullis/artifact';
 import type { CommandArguments } from '../../command-line/command.ts';
-import type { CommandContext } from '../../environment.ts';
-import { KwctlError } from '../../errors.ts';
+import { storeFolder, type CommandContext } from '../../environment.ts';
+import { locateStoredPolicy, notFound } from '../../policy-location.ts';
 
-/** `kwctl rm` */
-export async function rm(_given: CommandArguments, _context: CommandContext): Promise<void> {
-  throw new KwctlError('not-served', "'kwctl rm' is not served by this release");
+/** `kwctl rm`: removes one policy from the store. */
+export async function rm(given: CommandArguments, context: CommandContext): Promise<void> {
+  const store = new PolicyStore(storeFolder(context.environment));
+  const { location, stored } = await locateStoredPolicy(given.positionals[0] ?? '', context);
+  const isRemoved = await (stored === undefined ? store.remove(location) : store.removeStored(stored));
+  if (!isRemoved) throw notFound(formatModuleLocation(location));
 }

@@ -1,8 +1,32 @@
-import type { CommandArguments } from '../../command-line/command.ts';
-import type { CommandContext } from '../../environment.ts';
+import { formatModuleLocation, PolicyStore, saveArchive, type StoredPolicy } from '@portcullis/artifact';
+import { messageOf } from '@portcullis/protocol';
+import { optionValue, type CommandArguments } from '../../command-line/command.ts';
+import { storeFolder, type CommandContext } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
+import { locatePolicy, notFound } from '../../policy-location.ts';
 
-/** `kwctl save` */
-export async function save(_given: CommandArguments, _context: CommandContext): Promise<void> {
-  throw new KwctlError('not-served', "'kwctl save' is not served by this release");
+/** `kwctl save`: puts policies of the store into one file, for machines without a network. */
+export async function save(given: CommandArguments, context: CommandContext): Promise<void> {
+  const store = new PolicyStore(storeFolder(context.environment));
+  const policies: StoredPolicy[] = [];
+  for (const text of given.positionals) policies.push(await findStored(text, store, context));
+  await saveArchive(optionValue(given, 'output') ?? '', policies);
+}
+
+async function findStored(text: string, store: PolicyStore, context: CommandContext): Promise<StoredPolicy> {
+  try {
+    const { location, stored } = await locatePolicy(text, context);
+    if (stored !== undefined) return stored;
+    if (location.scheme === 'file') {
+      throw new KwctlError(
+        'policy-not-found',
+        'a local file has no place in a store – push it, pull it, and save that',
+      );
+    }
+    const found = await store.find(location);
+    if (found === undefined) throw notFound(formatModuleLocation(location));
+    return found;
+  } catch (error) {
+    throw new KwctlError('policy-not-found', `cannot find policy ${text}: ${messageOf(error)}`, { cause: error });
+  }
 }

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { ModuleLocation } from '../location.ts';
 import { Draft } from '../store/draft.ts';
+import { outputPlace } from '../store/output-file.ts';
 import type { DraftOptions, PolicyStore } from '../store/store.ts';
 
 /** Where a fetched module goes. */
@@ -21,7 +22,7 @@ export async function outputDestination(outputPath: string, location: ModuleLoca
     () => false,
   );
   const path = isFolder ? join(outputPath, lastSegment(location)) : outputPath;
-  return { path, open: () => Draft.open({ target: path, folder: dirname(path) }) };
+  return { path, open: async () => Draft.open(await outputPlace(path)) };
 }
 
 function lastSegment(location: ModuleLocation): string {

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { ArtifactError } from '../errors.ts';
 import type { Draft } from '../store/draft.ts';
-import { refuseNoModule, refusePage } from './module-bytes.ts';
+import { refuseNoModule, refusePage } from '../module-bytes.ts';
 
 /** How far a download has come. */
 export interface DownloadProgress {

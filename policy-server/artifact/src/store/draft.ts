@@ -1,43 +1,26 @@
-import { copyFile, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ArtifactError } from '../errors.ts';
 import { systemErrorCode, systemErrorText } from '../system-error.ts';
-import { newOwner } from './draft-owner.ts';
+import { ownedName, releasedName } from './draft-name.ts';
 import { pruneEmptyFolders, syncFolder } from './folders.ts';
+import { inFolder, moveFile, pourFile } from './put-in-place.ts';
 
 /** Where a draft is written, and what it becomes. */
 export interface DraftPlace {
   readonly target: string;
+  /** Where the draft lies meanwhile. */
   readonly folder: string;
   /** Folders below this one are made when they are needed, and removed when they stay empty. */
   readonly top?: string;
   /** What the finished file holds, such as `sha256-…`; others may continue the draft under this name. */
   readonly key?: string;
-}
-
-const SUFFIX = '.part';
-
-/** Names of drafts, wherever they lie: never a policy. */
-export function isDraftName(name: string): boolean {
-  return name.startsWith('.policy') && name.endsWith(SUFFIX);
-}
-
-/** The name a draft has when nobody writes it. */
-export function releasedName(key: string): string {
-  return `.policy.${key}${SUFFIX}`;
-}
-
-/** The name of a draft somebody writes; nobody else opens it. */
-function ownedName(key: string | undefined): string {
-  return `.policy.${key ?? 'unnamed'}.${newOwner()}${SUFFIX}`;
-}
-
-const OWNED = /^\.policy\.(?<key>[\w-]+)\.(?<owner>[0-9a-f-]+)\.part$/;
-
-/** What the name of a draft tells; `undefined` = the draft was released, or it is none. */
-export function ownedDraft(name: string): { key: string; owner: string } | undefined {
-  const { key, owner } = OWNED.exec(name)?.groups ?? {};
-  return key === undefined || owner === undefined ? undefined : { key, owner };
+  /** The target is written to, not replaced. */
+  readonly pour?: boolean;
+  /** Permissions the finished file keeps. */
+  readonly mode?: number;
+  /** How errors begin. @default that a module cannot be saved */
+  readonly failure?: string;
 }
 
 /**
@@ -45,28 +28,29 @@ export function ownedDraft(name: string): { key: string; owner: string } | undef
  * there. Without `commit` it is gone in the end, unless it was released for whoever continues.
  */
 export class Draft implements AsyncDisposable {
+  readonly path: string;
   readonly #place: DraftPlace;
   readonly #handle: FileHandle;
-  readonly path: string;
   #length: number;
+  #isSealed = false;
   #end: 'open' | 'committed' | 'released' = 'open';
 
-  private constructor(place: DraftPlace, path: string, { handle, length }: { handle: FileHandle; length: number }) {
+  private constructor(place: DraftPlace, path: string, opened: { handle: FileHandle; length: number }) {
     this.#place = place;
     this.path = path;
-    this.#handle = handle;
-    this.#length = length;
+    this.#handle = opened.handle;
+    this.#length = opened.length;
   }
 
   /** @param claim continues this draft, if nobody else is quicker */
   static async open(place: DraftPlace, claim?: string): Promise<Draft> {
-    const path = join(place.folder, ownedName(place.key));
-    try {
-      const handle = (await claimed(claim, path)) ?? (await created(place, path));
+    const { folder, top, key, mode } = place;
+    const path = join(folder, ownedName(key));
+    return orUnusable(place, async () => {
+      const claimed = await claimDraft(claim, path);
+      const handle = claimed ?? (await inFolder(folder, top !== undefined, () => open(path, 'wx+', mode)));
       return new Draft(place, path, { handle, length: (await handle.stat()).size });
-    } catch (error) {
-      throw unusable(place.target, error);
-    }
+    });
   }
 
   get target(): string {
@@ -79,19 +63,17 @@ export class Draft implements AsyncDisposable {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    try {
+    await orUnusable(this.#place, async () => {
       for (let done = 0; done < bytes.length;) {
         const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, this.#length);
         done += bytesWritten;
         this.#length += bytesWritten;
       }
-    } catch (error) {
-      throw unusable(this.target, error);
-    }
+    });
   }
 
   async restart(): Promise<void> {
-    await this.#handle.truncate(0);
+    await orUnusable(this.#place, () => this.#handle.truncate(0));
     this.#length = 0;
   }
 
@@ -101,7 +83,7 @@ export class Draft implements AsyncDisposable {
     return buffer.subarray(0, bytesRead);
   }
 
-  /** What was written so far. */
+  /** What was written so far; each piece is good until the next. */
   async *content(): AsyncGenerator<Uint8Array> {
     const buffer = new Uint8Array(64 * 1024);
     for (let position = 0; position < this.#length;) {
@@ -112,50 +94,54 @@ export class Draft implements AsyncDisposable {
     }
   }
 
+  /** Ends writing: the bytes are on disk, and nothing is kept open. Drafts of many files can wait for their commit so. */
+  async seal(modified?: Date): Promise<void> {
+    if (this.#isSealed) return;
+    await orUnusable(this.#place, async () => {
+      if (modified !== undefined) await this.#handle.utimes(modified, modified);
+      await this.#handle.sync();
+      await this.#close();
+    });
+  }
+
   /** Puts the file into its place, in one step. */
   async commit(): Promise<void> {
-    try {
-      await this.#handle.sync();
-      await this.#move();
-      this.#end = 'committed';
-      await syncFolder(dirname(this.target));
-    } catch (error) {
-      throw unusable(this.target, error);
-    }
+    const { target, top, pour } = this.#place;
+    await this.seal();
+    await orUnusable(this.#place, async () => {
+      if (pour === true) await pourFile(this.path, target);
+      else await inFolder(dirname(target), top !== undefined, () => moveFile(this.path, target));
+    });
+    this.#end = 'committed';
+    await syncFolder(dirname(target));
   }
 
-  async #move(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      if (this.#place.top !== undefined) await mkdir(dirname(this.target), { recursive: true });
-      try {
-        return await moveFile(this.path, this.target);
-      } catch (error) {
-        // Somebody may remove the folder between the two steps, because it is empty.
-        if (systemErrorCode(error) !== 'ENOENT' || this.#place.top === undefined || attempt === 5) throw error;
-      }
-    }
-  }
-
-  /** Leaves what was written for the next who wants the same; nothing is written any more. */
+  /** Leaves what was written to the next who wants the same; nothing is written any more. */
   async release(): Promise<void> {
     const { key, folder } = this.#place;
     if (key === undefined || this.#end !== 'open') return;
-    await this.#handle.close();
+    await this.#close();
     await rename(this.path, join(folder, releasedName(key)));
     this.#end = 'released';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#end !== 'released') await this.#handle.close();
+    await this.#close();
     if (this.#end === 'open') await rm(this.path, { force: true });
     const { top, folder, target } = this.#place;
     if (top === undefined) return;
     await pruneEmptyFolders(folder, top);
     if (this.#end !== 'committed') await pruneEmptyFolders(dirname(target), top);
   }
+
+  async #close(): Promise<void> {
+    if (this.#isSealed) return;
+    this.#isSealed = true;
+    await this.#handle.close();
+  }
 }
 
-async function claimed(claim: string | undefined, path: string): Promise<FileHandle | undefined> {
+async function claimDraft(claim: string | undefined, path: string): Promise<FileHandle | undefined> {
   if (claim === undefined) return undefined;
   try {
     // Of all who try, one renames it.
@@ -166,51 +152,30 @@ async function claimed(claim: string | undefined, path: string): Promise<FileHan
   return open(path, 'r+');
 }
 
-async function created({ folder, top }: DraftPlace, path: string): Promise<FileHandle> {
-  for (let attempt = 1; ; attempt++) {
-    if (top !== undefined) await mkdir(folder, { recursive: true });
-    try {
-      return await open(path, 'wx+');
-    } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT' || top === undefined || attempt === 5) throw error;
-    }
-  }
-}
-
-/** A store may span file systems, where nothing can be renamed from one to the other. */
-async function moveFile(from: string, to: string): Promise<void> {
-  try {
-    return await rename(from, to);
-  } catch (error) {
-    if (systemErrorCode(error) !== 'EXDEV') throw error;
-  }
-  const near = join(dirname(to), basename(from));
-  try {
-    await copyFile(from, near);
-    await using handle = await open(near, 'r+');
-    await handle.sync();
-    await rename(near, to);
-  } catch (error) {
-    await rm(near, { force: true });
-    throw error;
-  }
-  await rm(from, { force: true });
-}
+const NO_SPACE = 'free some space, or choose another folder';
+const NOT_ALLOWED = 'check the permissions of the folder, or choose another';
+const TAKEN = 'a file has the name that a folder should have, or the other way round';
 
 const ADVICE = new Map([
-  ['ENOSPC', 'free some space, or choose another folder'],
-  ['EDQUOT', 'free some space, or choose another folder'],
-  ['EROFS', 'choose a folder that can be written to'],
-  ['EACCES', 'check the permissions of the folder'],
-  ['EPERM', 'check the permissions of the folder'],
-  ['EISDIR', 'a folder has the name of the file'],
-  ['ENOTDIR', 'a file has the name of the folder'],
-  ['EEXIST', 'a file has the name of the folder'],
+  ['ENOSPC', NO_SPACE],
+  ['EDQUOT', NO_SPACE],
+  ['EROFS', NOT_ALLOWED],
+  ['EACCES', NOT_ALLOWED],
+  ['EPERM', NOT_ALLOWED],
+  ['EISDIR', TAKEN],
+  ['ENOTDIR', TAKEN],
+  ['EEXIST', TAKEN],
+  ['ENOTEMPTY', TAKEN],
 ]);
 
-function unusable(target: string, error: unknown): ArtifactError {
-  if (error instanceof ArtifactError) return error;
-  const advice = ADVICE.get(systemErrorCode(error));
-  const text = `wasm module cannot be save to ${JSON.stringify(target)}: ${systemErrorText(error)}`;
-  return new ArtifactError('store-unusable', advice === undefined ? text : `${text} – ${advice}`, { cause: error });
+async function orUnusable<T>({ target, failure }: DraftPlace, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ArtifactError) throw error;
+    const what = failure ?? `wasm module cannot be save to ${JSON.stringify(target)}`;
+    const advice = ADVICE.get(systemErrorCode(error));
+    const text = `${what}: ${systemErrorText(error)}${advice === undefined ? '' : ` – ${advice}`}`;
+    throw new ArtifactError('store-unusable', text, { cause: error });
+  }
 }

@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { ArtifactError } from '../errors.ts';
 import { formatModuleLocation, type ModuleLocation } from '../location.ts';
 import { systemErrorCode, systemErrorText } from '../system-error.ts';
-import { hasEnded } from './draft-owner.ts';
-import { Draft, isDraftName, ownedDraft, releasedName } from './draft.ts';
+import { draftKey, isDraftName, isOrphan, mayContinue } from './draft-name.ts';
+import { Draft } from './draft.ts';
 import { pruneEmptyFolders } from './folders.ts';
 import { locationAt, STORE_SCHEMES, storePathOf } from './store-path.ts';
 
@@ -36,6 +36,7 @@ const FORGOTTEN_AFTER_MS = 24 * 60 * 60 * 1000;
 export class PolicyStore {
   readonly root: string;
   readonly #nowMs: () => number;
+  #swept: Promise<unknown> | undefined;
 
   constructor(root: string, options: { readonly nowMs?: () => number } = {}) {
     this.root = root;
@@ -92,11 +93,19 @@ export class PolicyStore {
   async create(location: ModuleLocation, { digest }: DraftOptions = {}): Promise<Draft> {
     const folder = join(this.root, DRAFTS);
     const place = { target: this.pathOf(location), folder, top: this.root };
+    if (digest === undefined) {
+      await this.#sweepOnce(folder);
+      return Draft.open(place);
+    }
     const names = await this.#sweep(folder);
-    if (digest === undefined) return Draft.open(place);
-    const key = digest.replace(':', '-');
+    const key = draftKey(digest);
     const unfinished = names.find((name) => mayContinue(name, key));
     return Draft.open({ ...place, key }, unfinished === undefined ? undefined : join(folder, unfinished));
+  }
+
+  #sweepOnce(folder: string): Promise<unknown> {
+    this.#swept ??= this.#sweep(folder);
+    return this.#swept;
   }
 
   /** Removes what was left behind and will not be continued. @returns names of the other drafts */
@@ -107,11 +116,9 @@ export class PolicyStore {
       const path = join(folder, name);
       const stats = await lstat(path).catch(() => undefined);
       if (stats === undefined) continue;
-      const draft = ownedDraft(name);
-      const isOrphan = draft?.key === 'unnamed' && hasEnded(draft.owner);
-      if (isOrphan || this.#nowMs() - stats.mtimeMs > FORGOTTEN_AFTER_MS)
+      if (isOrphan(name) || this.#nowMs() - stats.mtimeMs > FORGOTTEN_AFTER_MS) {
         await rm(path, { force: true, recursive: true });
-      else if (stats.isFile()) kept.push(name);
+      } else if (stats.isFile()) kept.push(name);
     }
     return kept;
   }
@@ -173,9 +180,4 @@ export class PolicyStore {
     const text = `cannot use the policy store ${this.root}: ${systemErrorText(error)} – check the permissions of the folder`;
     return new ArtifactError('store-unusable', text, { cause: error });
   }
-}
-
-function mayContinue(name: string, key: string): boolean {
-  const draft = ownedDraft(name);
-  return draft === undefined ? name === releasedName(key) : draft.key === key && hasEnded(draft.owner);
 }

@@ -1,4 +1,4 @@
-import { ArtifactError } from '../errors.ts';
+import { ArtifactError } from './errors.ts';
 
 const MAGIC = Uint8Array.of(0x00, 0x61, 0x73, 0x6d);
 
