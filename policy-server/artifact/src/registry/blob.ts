@@ -50,7 +50,8 @@ export async function openBlob(
       operation,
     });
   const resumes = offset > 0 && offset < descriptor.size;
-  const response = await ask(resumes ? { range: `bytes=${offset}-` } : {});
+  // With its end, which is known: some registries (go-containerregistry's) do not read a range without one.
+  const response = await ask(resumes ? { range: `bytes=${offset}-${descriptor.size - 1}` } : {});
   if (resumes && response.status === 416) {
     await response.discard();
     return streamOf(await ask({}), descriptor, 0);

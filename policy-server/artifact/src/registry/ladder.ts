@@ -1,7 +1,7 @@
 import { ArtifactError } from '../errors.ts';
 import type { ArtifactLog } from '../log.ts';
 import type { TransportRequest, TransportResponse, TransportSecurity } from './transport.ts';
-import { errorCode, shownUrl } from './transport-errors.ts';
+import { errorCode, reasonOf, shownUrl } from './transport-errors.ts';
 
 /** One way to speak to a host. */
 export interface LadderStep {
@@ -23,6 +23,8 @@ export interface Ladder {
 const MAX_PROVEN = 1000;
 const STEPS: readonly TransportSecurity[] = ['verified', 'unverified', 'plain'];
 const BROKEN_CONNECTION: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+/** How many connections in a row may turn out to be closed. */
+const STALE_CONNECTIONS = 2;
 const PROTOCOL_NAMES = { verified: 'HTTPS(SystemCa)', unverified: 'HTTPS(NoTlsVerification)', plain: 'HTTP' };
 
 /**
@@ -36,8 +38,9 @@ export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>;
       const hostKey = request.hostKey ?? request.url.host;
       const steps = stepsFor(request.url, insecure.has(hostKey), proven.get(hostKey));
       for (const [index, security] of steps.entries()) {
+        const url = urlFor(request.url, hostKey, security);
         try {
-          const step = { hostKey, security, url: urlFor(request.url, hostKey, security) };
+          const step = { hostKey, security, url };
           const response = await onLiveConnection(request, proven.has(hostKey), () => attempt(step));
           if (proven.size < MAX_PROVEN && request.url.protocol === 'https:') proven.set(hostKey, security);
           return response;
@@ -47,7 +50,7 @@ export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>;
           // talk a long-lived server down. Weaker ways are looked for anew, from the top.
           if (isLast && isUnreachable(error) && proven.get(hostKey) !== 'verified') proven.delete(hostKey);
           if (isLast || !isUnreachable(error)) throw error;
-          if (request.operation !== undefined) logFailedStep(log, security, error);
+          if (request.operation !== undefined) logFailedStep(log, security, { url, error });
         }
       }
       throw refusedPlainUrl(request.url);
@@ -56,18 +59,22 @@ export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>;
 }
 
 /**
- * A server may close an idle connection just when a request is on its way over it. Reading is tried once more; what
- * changes something is not, because it may have arrived.
+ * A server may close an idle connection just when a request is on its way over it; the next connection may have been idle
+ * as long. Reading is tried again; what changes something is not, because it may have arrived.
  */
 async function onLiveConnection<T>(request: TransportRequest, isKnown: boolean, attempt: () => Promise<T>): Promise<T> {
-  try {
-    return await attempt();
-  } catch (error) {
-    const isReading = request.method === 'GET' || request.method === 'HEAD';
-    const code = isUnreachable(error) ? errorCode(error.cause) : undefined;
-    if (!isKnown || !isReading || code === undefined || !BROKEN_CONNECTION.has(code)) throw error;
-    return attempt();
+  const isReading = request.method === 'GET' || request.method === 'HEAD';
+  for (let left = isReading && isKnown ? STALE_CONNECTIONS : 0; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (left === 0 || !isBrokenConnection(error)) throw error;
+    }
   }
+}
+
+function isBrokenConnection(error: unknown): boolean {
+  return isUnreachable(error) && BROKEN_CONNECTION.has(errorCode(error.cause) ?? '');
 }
 
 function stepsFor(url: URL, isInsecure: boolean, proven: TransportSecurity | undefined): readonly TransportSecurity[] {
@@ -97,11 +104,19 @@ function isUnreachable(error: unknown): error is ArtifactError {
   return error instanceof ArtifactError && error.code === 'registry-unreachable';
 }
 
-function logFailedStep(log: ArtifactLog, security: TransportSecurity, error: ArtifactError): void {
+function logFailedStep(
+  log: ArtifactLog,
+  security: TransportSecurity,
+  { url, error }: { url: URL; error: ArtifactError },
+): void {
   log({
     level: 'info',
     target: 'policy_fetcher::registry',
     message: 'operation failed',
-    fields: { err: error.message, client_protocol: PROTOCOL_NAMES[security], insecure_source: 'true' },
+    fields: {
+      err: `error sending request for url (${shownUrl(url)}): ${reasonOf(error.cause)}`,
+      client_protocol: PROTOCOL_NAMES[security],
+      insecure_source: 'true',
+    },
   });
 }

@@ -6,6 +6,21 @@ export function shownUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
+/** What operators of the reference know, for errors that Node explains with advice of its own or of OpenSSL's source files. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'invalid peer certificate: UnknownIssuer'],
+  ['UNABLE_TO_GET_ISSUER_CERT', 'invalid peer certificate: UnknownIssuer'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'invalid peer certificate: UnknownIssuer'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'invalid peer certificate: UnknownIssuer'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'invalid peer certificate: UnknownIssuer'],
+  ['CERT_HAS_EXPIRED', 'invalid peer certificate: Expired'],
+  ['CERT_NOT_YET_VALID', 'invalid peer certificate: NotValidYet'],
+  [
+    'ERR_SSL_WRONG_VERSION_NUMBER',
+    'received corrupt message of type InvalidContentType: the host does not speak TLS on this port',
+  ],
+]);
+
 export function unreachableError(url: URL, cause: unknown): ArtifactError {
   return new ArtifactError(
     'registry-unreachable',
@@ -38,14 +53,13 @@ export function silentError(url: URL, cause: unknown): ArtifactError {
   );
 }
 
-/**
- * The words that say why. Connecting to several addresses fails with an error that says nothing itself, and OpenSSL
- * frames its reason in the names of source files.
- */
+/** The words that say why. Connecting to several addresses fails with an error that says nothing itself. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return error.errors.map((inner) => reasonOf(inner)).join('; ');
   }
+  const known = REASONS.get(errorCode(error) ?? '');
+  if (known !== undefined) return known;
   if (error instanceof Error && 'reason' in error && typeof error.reason === 'string') return error.reason;
   return messageOf(error).trim();
 }
