@@ -9,6 +9,7 @@ import type { RegistryClient, RegistryWriter } from './registry/registry.ts';
 import type { Transport, TransportOptions } from './registry/transport.ts';
 import type { SourcesOptions } from './sources/load.ts';
 import type { Sources } from './sources/sources.ts';
+import type { PolicyStore, StoredPolicy } from './store/store.ts';
 import type { VerificationConfig } from './verify/config/requirement.ts';
 import type { CollectOptions } from './verify/evidence/collect.ts';
 import type { SignatureEvidence } from './verify/evidence/signature.ts';
@@ -16,7 +17,7 @@ import type { PublicGoodOptions } from './verify/trust/public-good.ts';
 import type { TrustRootSource } from './verify/trust/trust-root.ts';
 import type { PolicyVerifier, PolicyVerifierOptions } from './verify/verifier.ts';
 
-// What reaches the outside, loaded when it is first asked for: whoever works on local files, as a policy author does all day,
+// What reaches the outside or is seldom wanted, loaded when it is first asked for: whoever works on local files, as a policy author does all day,
 // does not wait for a hundred modules that have nothing to do.
 
 /** Starts the loading at the first call; everybody gets the same. */
@@ -129,4 +130,23 @@ export async function parseSources(text: string, options: SourcesOptions): Promi
  */
 export async function loadVerificationConfig(path: string, readFile?: FileReader): Promise<VerificationConfig> {
   return (await import('./verify/config/load.ts')).loadVerificationConfig(path, readFile);
+}
+
+/**
+ * Writes policies of a store into an archive.
+ *
+ * @throws ArtifactError `store-unusable`
+ */
+export async function saveArchive(path: string, policies: readonly StoredPolicy[]): Promise<void> {
+  return (await import('./store/archive-writer.ts')).saveArchive(path, policies);
+}
+
+/**
+ * Puts the policies of an archive into a store, all of them or none.
+ *
+ * @returns the URIs of the policies
+ * @throws ArtifactError `archive-invalid` or `store-unusable`
+ */
+export async function loadArchive(path: string, store: PolicyStore): Promise<readonly string[]> {
+  return (await import('./store/archive-reader.ts')).loadArchive(path, store);
 }

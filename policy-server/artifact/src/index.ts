@@ -6,11 +6,13 @@ export {
   createPolicyVerifier,
   createRegistryClient,
   createTransport,
+  loadArchive,
   loadSources,
   loadVerificationConfig,
   parseSources,
   publicGoodTrustRoot,
   pushPolicy,
+  saveArchive,
   trustRootFromConfig,
 } from './deferred.ts';
 export type { DockerCredentialsOptions } from './credentials/docker-config.ts';
@@ -30,8 +32,6 @@ export type { PushedPolicy, PushOptions } from './push/push.ts';
 export type { SourcesOptions } from './sources/load.ts';
 export { proxiesFromEnvironment } from './sources/proxies.ts';
 export { NO_SOURCES, type Proxies, type Sources } from './sources/sources.ts';
-export { loadArchive } from './store/archive-reader.ts';
-export { saveArchive } from './store/archive-writer.ts';
 export { PolicyStore, type StoredPolicy } from './store/store.ts';
 export { systemErrorText } from './system-error.ts';
 export { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';
