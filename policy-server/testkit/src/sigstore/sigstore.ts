@@ -17,6 +17,8 @@ export interface SignOptions {
   readonly signingKey?: KeyObject;
   /** The log entry: left out, or about something else, or at another time, or signed by somebody else. */
   readonly entry?: 'absent' | (EntryOptions & { readonly about?: Partial<LoggedSignature> });
+  /** Classic form: the annotation with the authorities above the certificate. cosign 3 leaves it empty. */
+  readonly chain?: 'present' | 'empty' | 'absent';
   /** The log; `createSigstore().rekor` is one that nobody trusts. */
   readonly rekor?: Rekor;
 }
@@ -73,7 +75,8 @@ export class Sigstore {
     const annotations: Record<string, string> = { 'dev.cosignproject.cosign/signature': signature.toString('base64') };
     if ('certificate' in signer) {
       annotations['dev.sigstore.cosign/certificate'] = signer.certificate.pem;
-      annotations['dev.sigstore.cosign/chain'] = signer.chain.map(({ pem }) => pem).join('');
+      const chain = options.chain === 'empty' ? '' : signer.chain.map(({ pem }) => pem).join('');
+      if (options.chain !== 'absent') annotations['dev.sigstore.cosign/chain'] = chain;
     }
     if (options.entry !== 'absent') {
       const { about, ...entry } = options.entry ?? {};

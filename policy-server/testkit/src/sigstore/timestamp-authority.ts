@@ -17,17 +17,24 @@ export interface TimestampAuthority {
 export async function createTimestampAuthority(): Promise<TimestampAuthority> {
   // By its file: the package's root loads an HTTP mock that takes `http.request` over for the whole process.
   const { initializeTSA } = await import('@sigstore/mock/dist/timestamp/tsa.js');
-  const validFrom = new Date(Math.floor(Date.now() / 1000) * 1000);
-  const authority: TSA = await initializeTSA(generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+  const validFrom = wholeSeconds();
+  // It keeps this object and asks it each time; fractions of seconds it writes in ways that not everybody reads.
+  const clock = new Date(validFrom);
+  const authority: TSA = await initializeTSA(generateKeyPairSync('ec', { namedCurve: 'P-256' }), clock);
   return {
     chain: [authority.intCertificate, authority.rootCertificate].map(bufferOf),
     validFrom,
     timestamp: async (bytes) => {
+      clock.setTime(wholeSeconds().getTime());
       const artifactHash = createHash('sha256').update(bytes).digest();
       const request = { artifactHash, hashAlgorithmOID: SHA256, nonce: 1, policyOID: POLICY, certReq: true };
       return bufferOf(await authority.timestamp(request));
     },
   };
+}
+
+function wholeSeconds(): Date {
+  return new Date(Math.floor(Date.now() / 1000) * 1000);
 }
 
 function bufferOf(view: ArrayBufferView): Buffer {
