@@ -91,7 +91,8 @@ test('metadata that was stored and has expired since does not serve without netw
   tuf.isDown = true;
   await t.rejects(client(tuf, folder).source.trustRoot(), {
     code: 'trust-root-unavailable',
-    message: /^could not get the Sigstore trust root from https:\/\/tuf\.test: .*no route to host – let the program reach it/,
+    message:
+      /^could not get the Sigstore trust root from https:\/\/tuf\.test: .*no route to host – let the program reach it/,
   });
 });
 

@@ -38,7 +38,10 @@ export function publicGoodTrustRoot(options: PublicGoodOptions): TrustRootSource
 
 async function findTrustRoot(options: PublicGoodOptions): Promise<TrustRoot> {
   const repository = options.repository ?? publicGoodRepository();
-  const folder = join(options.cacheFolder, encodeURIComponent(repository.url.host + repository.url.pathname.replace(/\/$/, '')));
+  const folder = join(
+    options.cacheFolder,
+    encodeURIComponent(repository.url.host + repository.url.pathname.replace(/\/$/, '')),
+  );
   try {
     await seed(folder, repository);
     return await refreshed(folder, repository, options);
