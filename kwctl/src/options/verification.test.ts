@@ -58,12 +58,11 @@ async function flags(log: LogRecord[], ...words: string[]): Promise<string> {
 
 test('flags become one list of requirements, in their order, with all annotations', async (t) => {
   const folder = t.testdir({ 'a.pub': KEY, 'b.pub': KEY.replace('MFkw', 'MCow') });
-  const all = await flags(
-    [],
-    ...['-k', join(folder, 'a.pub'), '-a', 'env=prod', '--github-owner', 'acme', '--github-repo', 'policy'],
-    ...['--cert-email', 'jane@example.org', '-k', join(folder, 'b.pub'), '-a', 'expression=a=b=c'],
-    ...['--cert-oidc-issuer', 'https://issuer.test', '-a', 'env=test'],
-  );
+  const keys = { a: join(folder, 'a.pub'), b: join(folder, 'b.pub') };
+  const signers =
+    '--github-owner acme --github-repo policy --cert-email jane@example.org --cert-oidc-issuer https://issuer.test';
+  const annotating = '-a env=prod -a expression=a=b=c -a env=test';
+  const all = await flags([], '-k', keys.a, ...`${annotating} ${signers}`.split(' '), '-k', keys.b);
   const annotations = '  annotations:\n    env: test\n    expression: a=b=c\n';
   t.equal(
     all,

@@ -27,7 +27,7 @@ interface Folder {
   readonly cwd: string;
   readonly alice: CosignKeys;
   readonly bob: CosignKeys;
-  verify(...words: string[]): Promise<Outcome>;
+  readonly verify: (...words: string[]) => Promise<Outcome>;
 }
 
 async function folder(t: Test, host: string, files: Record<string, string> = {}): Promise<Folder> {

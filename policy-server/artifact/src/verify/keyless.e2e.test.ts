@@ -154,6 +154,7 @@ test('a config that requires nothing passes nothing', { skip }, async (t) => {
   t.equal(await run.outcome(image), 'verification-failed: Image verification failed: no signatures to verify');
   await using zero = openRun(registry, { config: anyOf(0) });
   t.equal(await zero.outcome(image), 'ok', 'somebody signed it');
+  t.match(zero.log, [{ level: 'warn', message: /requires 0 signatures/ }]);
   const unsigned = await newImage(registry);
   t.match(await zero.outcome(unsigned), /^verification-failed: no signatures found for image: /);
 });

@@ -50,6 +50,7 @@ export interface PolicyVerifierOptions<R extends Requirement = Requirement> {
 /** A verifier that lets nothing pass it did not prove: whatever cannot be had or understood is a failed verification. */
 export function createPolicyVerifier(options: PolicyVerifierOptions): PolicyVerifier {
   const onTrustFailure = warnOfTrustRoot(options.log);
+  warnOfNothingRequired(options);
   return {
     verify: (reference, { signal } = {}) => verifyImage(reference, { ...options, onTrustFailure, signal }),
     checkFile: (reference, digest, path) => checkLocalFile({ ...options, reference, digest, path }),
@@ -78,6 +79,12 @@ async function verifyImage(reference: ImageReference, verification: Verification
   } catch (error) {
     throw error instanceof UnmetRequirements ? trust.explain(error) : error;
   }
+}
+
+function warnOfNothingRequired({ config: { allOf, anyOf }, log }: PolicyVerifierOptions): void {
+  if (allOf !== undefined || anyOf?.minimumMatches !== 0) return;
+  const message = 'The verification config requires 0 signatures: whatever anybody signed will pass';
+  log({ level: 'warn', target: 'policy_fetcher::verify', message });
 }
 
 /** Which key made a signature shows without a trust root. */
