@@ -21,7 +21,8 @@ import {
   type TestRegistry,
 } from '@portcullis/testkit';
 import { test, type Test } from 'tap';
-import { kwctl, type Outcome } from '../../test/kwctl-process.ts';
+import { runCli } from '../../cli.ts';
+import type { Outcome } from '../../test/kwctl-process.ts';
 
 const MODULE = await policyModule({ metadata: { annotations: { 'io.kubewarden.policy.title': 'demo' } } });
 const SENTENCE =
@@ -41,9 +42,24 @@ function folder(t: Folder, host: string, sources: unknown = { insecure_sources: 
   return cwd;
 }
 
-/** `kwctl inspect` of the stored policy. */
+/** `kwctl inspect` in this process, as whoever has this folder for a home. */
+async function kwctlInspect(cwd: string, ...args: readonly string[]): Promise<Outcome> {
+  const outcome: Outcome = { code: null, stdout: '', stderr: '' };
+  outcome.code = await runCli(['inspect', '--sources-path', join(cwd, 'sources.yml'), ...args], {
+    env: { XDG_CACHE_HOME: join(cwd, 'cache') },
+    home: cwd,
+    stdin: { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }) },
+    write: (text) => void (outcome.stdout += text),
+    writeError: (text) => void (outcome.stderr += text),
+    terminal: { stdoutColumns: undefined, isStderrTerminal: false },
+    now: () => new Date(),
+  });
+  return outcome;
+}
+
+/** The same of the stored policy. */
 async function inspect(cwd: string, host: string, ...flags: readonly string[]): Promise<Outcome> {
-  return kwctl(['inspect', '--sources-path', 'sources.yml', ...flags, `registry://${host}/team/demo:v1`], { cwd });
+  return kwctlInspect(cwd, ...flags, `registry://${host}/team/demo:v1`);
 }
 
 interface ShownManifest {
@@ -70,11 +86,32 @@ test('K21: inspect asks no registry unless signatures are wanted', async (t) => 
     t.equal(shown.stderr, '');
   }
   const sha256 = createHash('sha256').update(MODULE).digest('hex');
-  t.match(await kwctl(['inspect', sha256.slice(0, 6)], { cwd }), { code: 0, stdout: /title: +demo/ });
+  t.match(await kwctlInspect(cwd, sha256.slice(0, 6)), { code: 0, stdout: /title: +demo/ });
   t.same(registry.requests, [], 'not one request');
   const wanted = await inspect(cwd, host, SHOW);
   t.equal(wanted.code, 0);
   t.ok(registry.requests.length > 0, 'the same registry is asked with the flag');
+});
+
+test('inspect: policies that are not here are not fetched', async (t) => {
+  await using registry = await ProgrammableRegistry.start();
+  const { host } = registry;
+  const cwd = folder(t, host);
+  const other = `registry://${host}/team/other:v1`;
+  for (const [name, uri] of [
+    [other, other],
+    [`${host}/team/other:v1`, other],
+    ['beef', 'beef'],
+    ['', ''],
+  ] as const) {
+    const shown = await kwctlInspect(cwd, SHOW, name);
+    t.same(shown, { code: 1, stdout: '', stderr: `Error: Cannot find policy with uri: ${uri}\n` }, name);
+  }
+  t.same(registry.requests, []);
+  writeFileSync(join(cwd, 'cache/kubewarden/store/registry', host, 'team/demo:v2'), MODULE);
+  const prefix = createHash('sha256').update(MODULE).digest('hex').slice(0, 5);
+  const both = await kwctlInspect(cwd, prefix);
+  t.same([both.code, both.stderr], [1, `Error: multiple policies found with the same prefix: ${prefix}\n`]);
 });
 
 test('K21: offline, too', async (t) => {
@@ -111,7 +148,8 @@ for (const [name, options] of Object.entries<RegistryOptions>({
 
     const key = await createCosignKeys(join(cwd, 'keys'));
     await attest({ reference, format: 'bundle', key, predicate: { is: 'no signature' }, registry });
-    t.match((await inspect(cwd, registry.host, SHOW)).stdout, /\n\nNo sigstore signatures found\n$/, 'only attested');
+    const attested = await inspect(cwd, registry.host, '-o', 'yaml', SHOW);
+    t.match(attested.stderr, /No sigstore signatures found\n$/, 'an attestation is no signature');
     await signWithKey({ reference, format: 'bundle', key, registry });
     await t.test('a bundle only', (s) => bundleOnly(s, cwd, registry, plain));
     await signWithKey({ reference, format: 'legacy', key, registry, annotations: { team: 'demo' } });
@@ -199,7 +237,7 @@ test('FIX: credentials are those of the host', { skip: await missingTool(...regi
   mkdirSync(join(cwd, 'docker'));
   const auth = Buffer.from('alice:open sesame').toString('base64');
   writeFileSync(join(cwd, 'docker/config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
-  const shown = await inspect(cwd, registry.host, SHOW, '--docker-config-json-path', 'docker');
+  const shown = await inspect(cwd, registry.host, SHOW, '--docker-config-json-path', join(cwd, 'docker'));
   t.match(shown.stdout, /\nSigstore signatures\n\n[^]* MEUC \n/);
 });
 
@@ -207,9 +245,9 @@ test('inspect: what signatures cannot be told of, and registries that fail', asy
   await using registry = await ProgrammableRegistry.start();
   const host = registry.host;
   const cwd = folder(t, host);
-  const file = await kwctl(['inspect', SHOW, 'demo.wasm'], { cwd });
+  const file = await kwctlInspect(cwd, SHOW, join(cwd, 'demo.wasm'));
   t.ok(file.stdout.endsWith(`\n\n${SENTENCE}invalid uri \n`), file.stdout);
-  const yaml = await kwctl(['inspect', SHOW, '-o', 'yaml', 'demo.wasm'], { cwd });
+  const yaml = await kwctlInspect(cwd, SHOW, '-o', 'yaml', join(cwd, 'demo.wasm'));
   t.same([yaml.code, yaml.stderr], [0, `${SENTENCE}invalid uri \n`], 'FIX: sentences leave the YAML alone');
   yamlOf(yaml.stdout);
   const gone = await inspect(cwd, host, SHOW);
