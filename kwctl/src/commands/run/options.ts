@@ -1,12 +1,7 @@
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
-import { KwctlError } from '../../errors.ts';
 import { DEFAULT_TIMEOUT_SECONDS } from '../../options/evaluation-options.ts';
-import { sourceOptions } from '../../options/source-options.ts';
-import { VERIFICATION_OPTIONS } from '../../options/verification-options.ts';
 
-const REGISTRY_OPTIONS = [...sourceOptions(), ...VERIFICATION_OPTIONS].map(({ id }) => id);
-
-/** The command line of `run`, read. */
+/** The command line of `run` and of `bench`, read. */
 export interface RunOptions {
   readonly policy: string;
   readonly requestPath: string;
@@ -21,8 +16,6 @@ export interface RunOptions {
   readonly hostCapabilities: readonly string[];
   /** `undefined` = for ever. */
   readonly timeoutMs: number | undefined;
-  /** Options that ask for a registry, as given. */
-  readonly registryOptions: readonly string[];
 }
 
 export function runOptions(given: CommandArguments): RunOptions {
@@ -41,20 +34,5 @@ export function runOptions(given: CommandArguments): RunOptions {
     replayPath: optionValue(given, 'replay-host-capabilities-interactions'),
     hostCapabilities: options.get('allowed-host-capabilities') ?? ['*'],
     timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
-    registryOptions: REGISTRY_OPTIONS.filter((id) => options.has(id)),
   };
-}
-
-/**
- * Options that could not be honoured must not be ignored: somebody relies on what they verify.
- *
- * @throws KwctlError `not-served`
- */
-export function refuseRegistryOptions({ registryOptions }: RunOptions): void {
-  if (registryOptions.length === 0) return;
-  const names = registryOptions.map((id) => `--${id}`).join(', ');
-  throw new KwctlError(
-    'not-served',
-    `${names}: this release runs policies from files; it neither reaches registries nor verifies signatures`,
-  );
 }

@@ -4,6 +4,8 @@ import type { ContextAwareResource, JsonObject } from '@portcullis/protocol';
 /** One module to be run: a policy, or a member of a group. */
 export interface PlannedModule {
   readonly location: ModuleLocation;
+  /** Exactly what is in the store is meant: it was named by its SHA-256. */
+  readonly storedOnly?: boolean;
   readonly settings: JsonObject;
   /** `from-metadata`: what the policy says about itself is granted. */
   readonly contextAwareResources: readonly ContextAwareResource[] | 'from-metadata';

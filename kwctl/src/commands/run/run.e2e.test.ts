@@ -64,13 +64,11 @@ test('what is wrong is named, with its file, and exits 1', async (t) => {
   writeFileSync(join(cwd, 'session.yml'), 'a: 1');
   const run = ['run', '-r', 'review.json'];
   const cases: [string[], RegExp][] = [
-    [[...run, 'none.wasm'], /^Error: Cannot find policy with uri: none\.wasm – there is no such file/],
+    [[...run, 'none.wasm'], /^Error: Cannot find policy with uri: none\.wasm/],
     [[...run, ''], /^Error: Cannot find policy with uri: /],
-    [[...run, 'ghcr.io/a/b:v1'], /^Error: Cannot find policy with uri: ghcr\.io\/a\/b:v1 /],
-    [
-      [...run, 'registry://ghcr.io/a/b:v1'],
-      /^Error: cannot fetch registry:\/\/ghcr\.io\/a\/b:v1: this release loads modules from files only/,
-    ],
+    [[...run, 'localhost:1/a/b:v1'], /^Error: Fail to interact with OCI registry: /],
+    [[...run, 'registry://localhost:1/a/b:v1'], /^Error: Fail to interact with OCI registry: /],
+    [[...run, 'https://localhost:1/a.wasm'], /^Error: .*https:\/\/localhost:1\/a\.wasm/],
     [[...run, 'ftp://x/p.wasm'], /^Error: unknown scheme: ftp/],
     [[...run, 'text.wasm'], /^Error: invalid wasm file: file:\/\/.*text\.wasm/],
     [
@@ -99,11 +97,13 @@ test('what is wrong is named, with its file, and exits 1', async (t) => {
       [...run, '--allowed-host-capabilities=', 'wapc-rust.wasm'],
       /^Error: Invalid host capabilities pattern: .*pattern must not be empty/,
     ],
+    [[...run, '--sources-path', 's.yml', 'wapc-rust.wasm'], /^Error: .*s\.yml.*No such file/],
+    [[...run, '-k', 'a.pub', 'wapc-rust.wasm'], /^Error: could not read file a\.pub: .*No such file or directory/],
     [
-      [...run, '--sources-path', 's.yml', 'wapc-rust.wasm'],
-      /^Error: --sources-path: this release runs policies from files/,
+      [...run, '--github-owner', 'kubewarden', 'wapc-rust.wasm'],
+      /^Error: Policy file:\/\/\S+wapc-rust\.wasm cannot be validated\nInvalid OCI image reference: invalid reference format/,
     ],
-    [[...run, '-k', 'a.pub', '-k', 'b.pub', 'wapc-rust.wasm'], /^Error: --verification-key: .*nor verifies signatures/],
+    [[...run, '--github-repo', 'kubewarden', 'wapc-rust.wasm'], /^Error: .*github/i],
     [
       [...run, '--replay-host-capabilities-interactions', 'none.yml', 'wapc-rust.wasm'],
       /^Error: cannot use the recorded session none\.yml: .*No such file/,

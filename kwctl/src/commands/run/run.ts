@@ -1,6 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { formatModuleLocation, KUBEWARDEN_VERSION, unmetMinimumVersion, type LoadedModule } from '@portcullis/artifact';
 import { boundBackgroundCompilation, createEvaluator } from '@portcullis/evaluator';
 import {
   CapabilityPatternError,
@@ -12,24 +10,23 @@ import type { CommandArguments } from '../../command-line/command.ts';
 import { cacheFolder, type CommandContext } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
 import type { Log } from '../../output/log.ts';
-import { loadPolicy, locatePolicy } from '../../policy-location.ts';
-import { parseCustomResources } from './custom-resource.ts';
 import { evaluatePlan, grantedResources, loadedModule } from './evaluation.ts';
 import { PolicyHost } from './host.ts';
-import { readRequest, readText } from './input.ts';
-import { refuseRegistryOptions, runOptions, type RunOptions } from './options.ts';
+import { readRequest } from './input.ts';
+import { loadModules } from './modules.ts';
+import { runOptions, type RunOptions } from './options.ts';
 import { modulesOf, type LoadedModules, type Plan } from './planned-policy.ts';
-import { readSettings } from './settings.ts';
+import { planPolicies } from './plans.ts';
 
 /** `kwctl run`: asks one policy, or each policy of a YAML file, about one request. */
-export async function run(given: CommandArguments, { environment, log }: CommandContext): Promise<void> {
+export async function run(given: CommandArguments, context: CommandContext): Promise<void> {
+  const { environment, log } = context;
   const options = runOptions(given);
-  const plans = isYamlFile(options.policy) ? await customResourcePlans(options, log) : [await commandLinePlan(options)];
+  const plans = await planPolicies(options, context);
   const request = await readRequest(options.requestPath, environment);
-  refuseRegistryOptions(options);
   const allowList = hostCapabilities(options.hostCapabilities);
   using host = await PolicyHost.open({ ...options, log });
-  const modules = await loadModules(plans);
+  const modules = await loadModules(plans, given, context);
   checkContextAccess(plans, modules, { options, log });
   if (plans.length > 1) {
     const message =
@@ -57,58 +54,6 @@ export async function run(given: CommandArguments, { environment, log }: Command
 
 const TARGET = 'kwctl::run';
 
-function isYamlFile(text: string): boolean {
-  return text.endsWith('.yaml') || text.endsWith('.yml');
-}
-
-async function customResourcePlans(options: RunOptions, log: Log): Promise<Plan[]> {
-  const { policy: file, settingsPath, settingsJson, executionMode } = options;
-  if (options.isRaw) {
-    throw new KwctlError('custom-resource-invalid', `The --raw option cannot be used with a YAML file: ${file}`);
-  }
-  if (settingsPath !== undefined || settingsJson !== undefined) {
-    log({
-      level: 'info',
-      target: TARGET,
-      message: 'The settings given on the command line are ignored: policies of a YAML file bring their own',
-    });
-  }
-  if (executionMode !== undefined) {
-    log({
-      level: 'info',
-      target: TARGET,
-      message:
-        'The execution mode given on the command line is ignored: policies of a YAML file are run as their metadata says',
-    });
-  }
-  const path = file.startsWith('file://') ? yamlPath(file) : file;
-  return parseCustomResources(await readText(path, (reason) => `Cannot open YAML file "${file}": ${reason}`), file);
-}
-
-function yamlPath(url: string): string {
-  try {
-    return fileURLToPath(url);
-  } catch {
-    throw new KwctlError(
-      'file-unusable',
-      `Cannot open YAML file "${url}": write an absolute path, as in file:///tmp/policy.yaml`,
-    );
-  }
-}
-
-async function commandLinePlan(options: RunOptions): Promise<Plan> {
-  const location = await locatePolicy(options.policy);
-  const settings = await readSettings(options.settingsPath, options.settingsJson);
-  return {
-    kind: 'policy',
-    id: 'policy-from-cli',
-    mode: 'protect',
-    allowedToMutate: true,
-    module: { location, settings, contextAwareResources: 'from-metadata' },
-    ...(options.executionMode !== undefined && { executionMode: options.executionMode }),
-  };
-}
-
 function hostCapabilities(patterns: readonly string[]): CapabilityAllowList {
   try {
     return parseCapabilityPatterns(patterns);
@@ -118,25 +63,6 @@ function hostCapabilities(patterns: readonly string[]): CapabilityAllowList {
       cause: error,
     });
   }
-}
-
-/** Reads every module once, before anything runs. */
-async function loadModules(plans: readonly Plan[]): Promise<LoadedModules> {
-  const modules = new Map<string, LoadedModule>();
-  for (const [, { location }] of plans.flatMap(modulesOf)) {
-    const name = formatModuleLocation(location);
-    if (modules.has(name)) continue;
-    const loaded = await loadPolicy(location);
-    const wanted = unmetMinimumVersion(loaded.metadata);
-    if (wanted !== undefined) {
-      throw new KwctlError(
-        'module-invalid',
-        `Policy required Kubewarden version ${wanted} or greater. But it's running on ${KUBEWARDEN_VERSION} (${name})`,
-      );
-    }
-    modules.set(name, loaded);
-  }
-  return modules;
 }
 
 /** Access to a cluster is granted from a recorded session only; access that is needed and not granted is told. */
