@@ -21,7 +21,7 @@ import {
   type TestRegistry,
 } from '@portcullis/testkit';
 import { test, type Test } from 'tap';
-import { runCli } from '../../cli.ts';
+import { kwctlHere } from '../../test/kwctl-here.ts';
 import type { Outcome } from '../../test/kwctl-process.ts';
 
 const MODULE = await policyModule({ metadata: { annotations: { 'io.kubewarden.policy.title': 'demo' } } });
@@ -42,22 +42,11 @@ function folder(t: Folder, host: string, sources: unknown = { insecure_sources: 
   return cwd;
 }
 
-/** `kwctl inspect` in this process, as whoever has this folder for a home. */
 async function kwctlInspect(cwd: string, ...args: readonly string[]): Promise<Outcome> {
-  const outcome: Outcome = { code: null, stdout: '', stderr: '' };
-  outcome.code = await runCli(['inspect', '--sources-path', join(cwd, 'sources.yml'), ...args], {
-    env: { XDG_CACHE_HOME: join(cwd, 'cache') },
-    home: cwd,
-    stdin: { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }) },
-    write: (text) => void (outcome.stdout += text),
-    writeError: (text) => void (outcome.stderr += text),
-    terminal: { stdoutColumns: undefined, isStderrTerminal: false },
-    now: () => new Date(),
-  });
-  return outcome;
+  return kwctlHere(cwd, ['inspect', '--sources-path', join(cwd, 'sources.yml'), ...args]);
 }
 
-/** The same of the stored policy. */
+/** `kwctl inspect` of the stored policy. */
 async function inspect(cwd: string, host: string, ...flags: readonly string[]): Promise<Outcome> {
   return kwctlInspect(cwd, ...flags, `registry://${host}/team/demo:v1`);
 }

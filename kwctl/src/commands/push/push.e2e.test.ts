@@ -15,6 +15,7 @@ import {
   type TestRegistry,
 } from '@portcullis/testkit';
 import { test } from 'tap';
+import { kwctlHere } from '../../test/kwctl-here.ts';
 import { kwctl, withoutMetadata } from '../../test/kwctl-process.ts';
 
 const authority = await createAuthority('registry-ca');
@@ -68,7 +69,13 @@ for (const [name, options] of Object.entries(PROGRAMS)) {
     await using registry = await startRegistry(options);
     const cwd = folder(t, registry.host);
     const uri = `registry://${registry.host}/team/demo:v1`;
-    const pushed = await kwctl(['push', '--sources-path', 'sources.yml', 'policy.wasm', uri], { cwd });
+    const pushed = await kwctlHere(cwd, [
+      'push',
+      '--sources-path',
+      join(cwd, 'sources.yml'),
+      join(cwd, 'policy.wasm'),
+      uri,
+    ]);
     const manifest = await manifestOf(registry, 'team/demo:v1');
     const digest = `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
     t.same([pushed.code, pushed.stdout], [0, `Policy successfully pushed: ${registry.host}/team/demo@${digest}\n`]);
@@ -85,14 +92,23 @@ for (const [name, options] of Object.entries(PROGRAMS)) {
     t.match(pushed.stderr, / WARN kwctl::push: .* annotation="io\.kubewarden\.policy\.usage"\n/);
     t.notMatch(pushed.stderr, /annotation="io\.kubewarden\.policy\.title"/);
 
-    const told = await kwctl(['digest', uri, '--sources-path', 'sources.yml'], { cwd });
+    const told = await kwctlHere(cwd, ['digest', uri, '--sources-path', join(cwd, 'sources.yml')]);
     t.same([told.code, told.stdout], [0, `${uri}@${digest}\n`]);
-    const short = await kwctl(['digest', `${registry.host}/team/demo:v1`, '--sources-path', 'sources.yml'], { cwd });
+    const short = await kwctlHere(cwd, [
+      'digest',
+      `${registry.host}/team/demo:v1`,
+      '--sources-path',
+      join(cwd, 'sources.yml'),
+    ]);
     t.equal(short.stdout, `${registry.host}/team/demo:v1@${digest}\n`, 'without a scheme, as given');
-    const json = await kwctl(
-      ['push', 'policy.wasm', `${registry.host}/team/demo`, '-o', 'json', '--sources-path=sources.yml'],
-      { cwd },
-    );
+    const json = await kwctlHere(cwd, [
+      'push',
+      join(cwd, 'policy.wasm'),
+      `${registry.host}/team/demo`,
+      '-o',
+      'json',
+      `--sources-path=${cwd}/sources.yml`,
+    ]);
     t.equal(json.stdout, `{"immutable_ref":"${registry.host}/team/demo@${digest}"}`, 'no line feed for scripts');
     t.equal((await manifestOf(registry, 'team/demo:latest')).toString(), manifest.toString());
   });
@@ -101,36 +117,38 @@ for (const [name, options] of Object.entries(PROGRAMS)) {
 test('push and digest: what is said when something is missing', { skip }, async (t) => {
   await using registry = await startRegistry(PLAIN);
   const cwd = folder(t, registry.host);
-  const sources = ['--sources-path', 'sources.yml'];
+  const sources = ['--sources-path', join(cwd, 'sources.yml')];
   const uri = `${registry.host}/team/demo:v1`;
 
-  const unknown = await kwctl(['digest', uri, ...sources], { cwd });
+  const unknown = await kwctlHere(cwd, ['digest', uri, ...sources]);
   t.same([unknown.code, unknown.stdout], [1, '']);
   t.match(unknown.stderr, /manifest unknown|name unknown|repository name not known/i);
-  t.match((await kwctl(['push', 'none.wasm', uri], { cwd })).stderr, 'Error: Cannot find policy with uri: none.wasm\n');
-  const stored = await kwctl(['push', `registry://${uri}`, uri], { cwd });
+  t.match((await kwctlHere(cwd, ['push', 'none.wasm', uri])).stderr, 'Error: Cannot find policy with uri: none.wasm\n');
+  const stored = await kwctlHere(cwd, ['push', `registry://${uri}`, uri]);
   t.match(stored.stderr, `Error: Cannot find policy with uri: registry://${uri}\n`, 'nothing is pulled for a push');
-  const nowhere = await kwctl(['push', 'policy.wasm', 'https://example.com/x'], { cwd });
+  const nowhere = await kwctlHere(cwd, ['push', join(cwd, 'policy.wasm'), 'https://example.com/x']);
   t.match(nowhere, { code: 1, stderr: /^Error: Invalid OCI image reference: invalid reference format – / });
-  t.match(await kwctl(['digest', './policy.wasm'], { cwd }), {
+  t.match(await kwctlHere(cwd, ['digest', './policy.wasm']), {
     code: 1,
     stderr: /^Error: Invalid OCI image reference: invalid reference format – /,
   });
-  const noSources = await kwctl(['digest', uri, '--sources-path', 'none.yml'], { cwd });
+  const noSources = await kwctlHere(cwd, ['digest', uri, '--sources-path', join(cwd, 'none.yml')]);
   t.equal(
     noSources.stderr,
-    'Error: error while loading sources from none.yml: No such file or directory (os error 2)\n',
+    `Error: error while loading sources from ${cwd}/none.yml: No such file or directory (os error 2)\n`,
     'FIX: a missing sources file is named',
   );
 
-  await kwctl(['push', 'policy.wasm', uri, ...sources], { cwd });
-  const { stdout } = await kwctl(['digest', uri, ...sources], { cwd });
+  await kwctlHere(cwd, ['push', join(cwd, 'policy.wasm'), uri, ...sources]);
+  const { stdout } = await kwctlHere(cwd, ['digest', uri, ...sources]);
   const pinned = stdout.trim();
-  t.equal((await kwctl(['digest', pinned, ...sources], { cwd })).stdout, stdout, 'a pinned digest is told once');
+  t.equal((await kwctlHere(cwd, ['digest', pinned, ...sources])).stdout, stdout, 'a pinned digest is told once');
   const wrongPin = `${registry.host}/team/demo@sha256:${'0'.repeat(64)}`;
-  t.equal((await kwctl(['digest', wrongPin, ...sources], { cwd })).code, 1);
+  t.equal((await kwctlHere(cwd, ['digest', wrongPin, ...sources])).code, 1);
+  const toDigest = await kwctlHere(cwd, ['push', join(cwd, 'policy.wasm'), wrongPin, ...sources]);
+  t.match(toDigest, { code: 1, stdout: '', stderr: /^Error: .*digest/m }, 'the registry says so itself');
 
-  const secure = await kwctl(['digest', uri], { cwd });
+  const secure = await kwctlHere(cwd, ['digest', uri]);
   t.equal(secure.code, 1, 'plain HTTP only for hosts that are named');
   t.match(secure.stderr, /Fail to interact with OCI registry: error sending request for url \(https:/);
 });
@@ -139,24 +157,31 @@ test('push: modules without metadata only with --force, Rego never', { skip }, a
   await using registry = await startRegistry(PLAIN);
   const cwd = folder(t, registry.host);
   writeFileSync(join(cwd, 'rego.wasm'), withoutMetadata(await guestModule('rego-opa')));
-  const sources = ['--sources-path', 'sources.yml'];
+  const sources = ['--sources-path', join(cwd, 'sources.yml')];
   const target = `registry://${registry.host}/team/bare:v1`;
-  const refused = await kwctl(['push', 'bare.wasm', target, ...sources], { cwd });
+  const refused = await kwctlHere(cwd, ['push', join(cwd, 'bare.wasm'), target, ...sources]);
   t.same(refused, {
     code: 1,
     stdout: '',
     stderr: 'Error: Cannot push a policy that is not annotated. Use `annotate` command or `push --force`\n',
   });
-  t.match(await kwctl(['push', '--force=false', 'bare.wasm', target, ...sources], { cwd }), { code: 1, stdout: '' });
+  t.match(await kwctlHere(cwd, ['push', '--force=false', join(cwd, 'bare.wasm'), target, ...sources]), {
+    code: 1,
+    stdout: '',
+  });
   for (const force of ['--force', '-f', '--force=true', '-f=x']) {
-    const forced = await kwctl(['push', force, 'bare.wasm', target, ...sources], { cwd });
+    const forced = await kwctlHere(cwd, ['push', force, join(cwd, 'bare.wasm'), target, ...sources]);
     t.equal(forced.code, 0, `SUPERSET: ${force} before the positionals`);
     t.match(forced.stderr, /^Warning: pushing a non-annotated policy!\n/m, force);
     t.match(forced.stdout, DIGEST);
   }
-  t.equal((await kwctl(['push', 'bare.wasm', target, ...sources, '--force'], { cwd })).code, 0, 'and behind them');
+  t.equal(
+    (await kwctlHere(cwd, ['push', join(cwd, 'bare.wasm'), target, ...sources, '--force'])).code,
+    0,
+    'and behind them',
+  );
   t.match((await manifestOf(registry, 'team/bare:v1')).toString(), /^\{"config":/, 'no annotations, no member');
-  const rego = await kwctl(['push', '--force', 'rego.wasm', target, ...sources], { cwd });
+  const rego = await kwctlHere(cwd, ['push', '--force', join(cwd, 'rego.wasm'), target, ...sources]);
   t.same(rego, { code: 1, stdout: '', stderr: 'Error: Rego policies cannot be pushed without metadata\n' });
 });
 
@@ -172,7 +197,7 @@ test('push: a policy of the store, by its URI and by the beginning of its SHA-25
     ['by-sha', sha256.slice(0, 8)],
   ] as const) {
     const target = `${registry.host}/team/${name}:v1`;
-    const pushed = await kwctl(['push', policy, target, '--sources-path', 'sources.yml'], { cwd });
+    const pushed = await kwctlHere(cwd, ['push', policy, target, '--sources-path', join(cwd, 'sources.yml')]);
     t.equal(pushed.code, 0, pushed.stderr);
     t.match((await manifestOf(registry, `team/${name}:v1`)).toString(), `sha256:${sha256}`);
   }
