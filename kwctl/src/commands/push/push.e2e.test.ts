@@ -9,6 +9,7 @@ import {
   missingTool,
   OCI_MANIFEST,
   policyModule,
+  ProgrammableRegistry,
   registryTools,
   startRegistry,
   type RegistryOptions,
@@ -248,6 +249,29 @@ test('push and digest: own CA from sources, credentials from Docker', { skip }, 
   writeFileSync(join(cwd, '.docker/config.json'), readFileSync(join(cwd, 'docker/config.json')));
   const ownFolders = await kwctl(['digest', uri], { cwd });
   t.equal(ownFolders.code, 0, `sources.yaml and config.json of the user: ${ownFolders.stderr}`);
+});
+
+test('SUPERSET: digest with the identity token of a login', async (t) => {
+  await using registry = await ProgrammableRegistry.start({
+    tls,
+    authority: authority.cert,
+    tokens: { identityToken: 'refresh-me' },
+  });
+  const digest = registry.serveManifest('team/demo', '{}', OCI_MANIFEST, ['v1']);
+  const cwd = t.testdir({
+    '.config': {
+      kubewarden: {
+        'sources.yaml': JSON.stringify({
+          source_authorities: { [registry.host]: [{ type: 'Data', data: authority.cert }] },
+        }),
+      },
+    },
+    '.docker': { 'config.json': JSON.stringify({ auths: { [registry.host]: { identitytoken: 'refresh-me' } } }) },
+  });
+  const told = await kwctlHere(cwd, ['digest', `${registry.host}/team/demo:v1`]);
+  t.same([told.code, told.stdout], [0, `${registry.host}/team/demo:v1@${digest}\n`], told.stderr);
+  writeFileSync(join(cwd, '.docker/config.json'), '{}');
+  t.match(await kwctlHere(cwd, ['digest', `${registry.host}/team/demo:v1`]), { code: 1, stderr: /not authorized/i });
 });
 
 test('digest: a credential helper on PATH is asked, and one that is missing means anonymous', { skip }, async (t) => {
