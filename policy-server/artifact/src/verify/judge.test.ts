@@ -199,6 +199,10 @@ test('annotations must be on the very signature that meets the requirement', asy
   }
   t.equal(isMet(pubKey(alice, { env: 'p.*' }), signature(alice, { annotations })), false, 'no pattern');
   t.equal(isMet(pubKey(alice, { toString: 'x' }), signature(alice, { annotations })), false);
+  const long = signature(alice, { annotations: new Map([['env', 'x'.repeat(100_000)]]) });
+  for (const { message, fields } of verdict({ allOf: [wanted] }, evidence(long)).log) {
+    t.ok(message.length + JSON.stringify(fields ?? '').length < 1000, 'what a stranger wrote is cut short');
+  }
   const { log } = verdict({ allOf: [wanted] }, evidence(signature(alice, { annotations: new Map([['env', 'dev']]) })));
   t.match(
     log.find(({ level }) => level === 'info'),
@@ -230,6 +234,9 @@ test('a key that cannot be used is met by nothing, and the log says why', async 
     t.match(text, /^Image verification failed: missing signatures\n/, name);
     t.match(log[0], { level: 'info', message: /^Cannot use a public key of the verification config: / }, name);
   }
+  const commented = pubKey({ ...alice, pem: `the key of alice\n${alice.pem}` });
+  t.equal(isMet(commented, signature(alice)), true, 'text before the key');
+  t.equal(isMet(pubKey({ ...alice, pem: privatePem + alice.pem }), signature(alice)), false, 'a private key first');
   const rest = { minimumMatches: 1, signatures: [pubKey({ ...alice, pem: 'x' }), pubKey(alice)] };
   t.equal(verdict({ anyOf: rest }, evidence(signature(alice))).text, 'ok', 'the other entries count');
 });

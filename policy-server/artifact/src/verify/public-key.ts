@@ -3,8 +3,9 @@ import { messageOf } from '@portcullis/protocol';
 
 /** The curves whose signatures cosign makes. */
 const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
-/** A private key would do, too; whoever writes one into a config should hear about it. */
-const PUBLIC_KEY_PEM = /^\s*-----BEGIN (?:RSA )?PUBLIC KEY-----\r?\n/;
+/** Text may stand before the key. A private key would do, too; whoever writes one into a config should hear about it. */
+const PEM_LABEL = /-----BEGIN ([^-\n]*)-----/;
+const LABELS: ReadonlySet<string | undefined> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY']);
 
 export type ParsedPublicKey =
   | { readonly kind: 'key'; readonly key: KeyObject }
@@ -12,7 +13,7 @@ export type ParsedPublicKey =
 
 /** Reads a PEM public key of a type that signatures are made with: ECDSA, RSA, Ed25519. */
 export function parsePublicKey(pem: string): ParsedPublicKey {
-  if (!PUBLIC_KEY_PEM.test(pem)) return unusable('it is not a PEM public key (-----BEGIN PUBLIC KEY-----)');
+  if (!LABELS.has(PEM_LABEL.exec(pem)?.[1])) return unusable('it is not a PEM public key (-----BEGIN PUBLIC KEY-----)');
   try {
     const key = createPublicKey(pem);
     return isUsable(key)

@@ -2,6 +2,7 @@ import type { ArtifactLog } from '../log.ts';
 import { certificateMismatch } from './certificate-match.ts';
 import type { CertificateRequirement, PubKeyRequirement, SignatureRequirement } from './config/requirement.ts';
 import type { CertificateIdentity, Signature } from './evidence/signature.ts';
+import { quoted } from './evidence/unproven.ts';
 import { parsePublicKey } from './public-key.ts';
 import { githubMismatch, issuerMismatch } from './subject-match.ts';
 
@@ -79,8 +80,8 @@ function annotationMismatch(
   for (const [name, expected] of required) {
     const found = annotations.get(name);
     if (found === expected) continue;
-    const annotation = JSON.stringify(name);
-    const fields = { annotation, expected: JSON.stringify(expected), found: JSON.stringify(found) ?? 'none' };
+    const annotation = quoted(name);
+    const fields = { annotation, expected: quoted(expected), found: found === undefined ? 'none' : quoted(found) };
     log({ level: 'info', target: TARGET, message: 'Annotation not satisfied', fields });
     return `its annotation ${annotation} is ${fields.found}, not ${fields.expected}`;
   }

@@ -1,5 +1,6 @@
 import type { Subject } from './config/requirement.ts';
 import type { CertificateIdentity } from './evidence/signature.ts';
+import { quoted } from './evidence/unproven.ts';
 
 const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';
 const GITHUB = 'https://github.com/';
@@ -17,12 +18,12 @@ export function issuerMismatch(
   { issuer, subject }: { readonly issuer: string; readonly subject: Subject },
   identity: CertificateIdentity,
 ): string | undefined {
-  if (identity.issuer !== issuer) return `the issuer is ${quoted(identity.issuer)}, not ${quoted(issuer)}`;
+  if (identity.issuer !== issuer) return `the issuer is ${shown(identity.issuer)}, not ${shown(issuer)}`;
   const isMatch =
     subject.kind === 'equal' ? equals(subject.value, identity.subject) : hasPrefix(subject.value, identity.subject);
   if (isMatch) return undefined;
-  const wanted = subject.kind === 'equal' ? quoted(subject.value) : `a URL below ${quoted(subject.value)}`;
-  return `the subject is ${quoted(identity.subject.value)}, not ${wanted}`;
+  const wanted = subject.kind === 'equal' ? shown(subject.value) : `a URL below ${shown(subject.value)}`;
+  return `the subject is ${shown(identity.subject.value)}, not ${wanted}`;
 }
 
 /**
@@ -33,17 +34,17 @@ export function githubMismatch(
   { owner, repo }: { readonly owner: string; readonly repo: string | undefined },
   { issuer, subject, githubRepository }: CertificateIdentity,
 ): string | undefined {
-  if (issuer !== GITHUB_ISSUER) return `the issuer is ${quoted(issuer)}, not ${quoted(GITHUB_ISSUER)}`;
+  if (issuer !== GITHUB_ISSUER) return `the issuer is ${shown(issuer)}, not ${shown(GITHUB_ISSUER)}`;
   if (!hasPrefix(GITHUB, subject) || !WORKFLOW_PATH.test(subject.value.slice(GITHUB.length))) {
-    return `the subject ${quoted(subject.value)} is no workflow below ${GITHUB}`;
+    return `the subject ${shown(subject.value)} is no workflow below ${GITHUB}`;
   }
   const [actualOwner = '', actualRepo = '', ...rest] = githubRepository?.split('/') ?? [];
   if (actualOwner === '' || actualRepo === '' || rest.length > 0) {
     return 'the certificate does not say which GitHub repository it was given to';
   }
-  if (actualOwner !== owner) return `the GitHub owner is ${quoted(actualOwner)}, not ${quoted(owner)}`;
+  if (actualOwner !== owner) return `the GitHub owner is ${shown(actualOwner)}, not ${shown(owner)}`;
   if (repo !== undefined && actualRepo !== repo) {
-    return `the GitHub repository is ${quoted(actualRepo)}, not ${quoted(repo)}`;
+    return `the GitHub repository is ${shown(actualRepo)}, not ${shown(repo)}`;
   }
   return undefined;
 }
@@ -69,6 +70,6 @@ function plainUrl(text: string): URL | undefined {
   return url;
 }
 
-function quoted(text: string | undefined): string {
-  return text === undefined ? 'not given' : JSON.stringify(text);
+function shown(text: string | undefined): string {
+  return text === undefined ? 'not given' : quoted(text);
 }

@@ -2,6 +2,7 @@ import { messageOf } from '@portcullis/protocol';
 import { ArtifactError } from '../errors.ts';
 import type { ArtifactLog } from '../log.ts';
 import type { UnmetRequirements } from './judge.ts';
+import type { Requirement } from './requirement-match.ts';
 import type { TrustRootSource } from './trust/trust-root.ts';
 
 /** A trust root source that remembers that it failed while signatures were collected. */
@@ -43,8 +44,13 @@ export function warnOfTrustRoot(log: ArtifactLog): (error: unknown) => void {
 
 /** Which signature a key made can be told without a trust root; requirements of keys were judged as ever. */
 function explained(error: UnmetRequirements, failure: unknown): ArtifactError {
-  const isKeyless = error.requirements.some(({ kind }) => kind !== 'pubKey');
-  if (!isKeyless) return error;
-  const message = `${error.message}Keyless signatures could not be judged, there is no Sigstore trust root: ${messageOf(failure)}\n`;
-  return new ArtifactError('trust-root-unavailable', message, { cause: failure });
+  if (!error.requirements.some(needsTrustRoot)) return error;
+  const text = error.message.endsWith('\n') ? error.message : `${error.message}\n`;
+  const reason = `Keyless signatures could not be judged, there is no Sigstore trust root: ${messageOf(failure)}`;
+  return new ArtifactError('trust-root-unavailable', `${text}${reason}\n`, { cause: failure });
+}
+
+function needsTrustRoot(requirement: Requirement): boolean {
+  if (requirement.kind === 'certificate') return requirement.requireRekorBundle;
+  return requirement.kind !== 'pubKey';
 }

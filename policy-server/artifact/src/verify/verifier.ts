@@ -69,7 +69,7 @@ async function verifyImage(reference: ImageReference, verification: Verification
   const evidence = await collectSignatures(reference, {
     client,
     trustRoot: trust.source,
-    needsIdentity: needsTrustRoot(config),
+    needsIdentity: asksForMoreThanKeys(config),
     log,
     ...(signal === undefined ? {} : { signal }),
   });
@@ -88,7 +88,7 @@ function warnOfNothingRequired({ config: { allOf, anyOf }, log }: PolicyVerifier
 }
 
 /** Which key made a signature shows without a trust root. */
-function needsTrustRoot({ allOf = [], anyOf }: VerificationConfig<Requirement>): boolean {
+function asksForMoreThanKeys({ allOf = [], anyOf }: VerificationConfig<Requirement>): boolean {
   return [...allOf, ...(anyOf?.signatures ?? [])].some(({ kind }) => kind !== 'pubKey');
 }
 
@@ -97,6 +97,14 @@ function requireSignatures(reference: ImageReference, { signatures, rejected }: 
   const message =
     rejected.length === 0
       ? `no signatures found for image: ${formatImageReference(reference)} `
-      : `failed to get image trusted layers: No Signature Layer passed verification – ${rejected.join('; ')}`;
+      : `failed to get image trusted layers: No Signature Layer passed verification – ${shortened(rejected)}`;
   throw new ArtifactError('verification-failed', message);
+}
+
+const MAX_SHOWN_REASONS = 5;
+
+/** A stranger may have put any number of signatures there; the log has them all. */
+function shortened(reasons: readonly string[]): string {
+  const more = reasons.length - MAX_SHOWN_REASONS;
+  return reasons.slice(0, MAX_SHOWN_REASONS).join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
