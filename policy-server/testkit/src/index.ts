@@ -76,11 +76,12 @@ export { type RunningPolicyServer, startPolicyServer } from './server/policy-ser
 export type { CtLog } from './sigstore/ct-log.ts';
 export type { CertifiedSigner, Fulcio, IssueOptions, SigstoreIdentity } from './sigstore/fulcio.ts';
 export type { DsseEnvelope, EntryOptions, LoggedSignature, Rekor } from './sigstore/rekor.ts';
+export type { RekorV2 } from './sigstore/rekor-v2.ts';
 export { type SigstoreServices, startSigstoreServices } from './sigstore/services.ts';
 export { type SigstoreOptions, createSigstore } from './sigstore/create.ts';
 export type { BundleOptions, SignOptions, Signer, Sigstore } from './sigstore/sigstore.ts';
 export { type SimpleSigningClaim, simpleSigningPayload } from './sigstore/simple-signing.ts';
-export type { TrustedServices } from './sigstore/trust-config.ts';
+export type { TrustedLog, TrustedServices } from './sigstore/trust-config.ts';
 export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';
 export { rustEnv } from './tools/rust-wasi.ts';

@@ -1,10 +1,15 @@
-import { execFile, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { test } from 'tap';
 import { freePort } from './api-server/process.ts';
+import { registryTools, startRegistry } from './registry/registry.ts';
+import { missingTool, toolFolder } from './tools/tools.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const run = promisify(execFile);
@@ -14,17 +19,18 @@ interface Line {
   readonly output: string;
 }
 
-/** The lines of the first console block: what is typed, and what is printed after it. */
-async function readmeLines(): Promise<Line[]> {
+/** The console blocks of the README, each as lines: what is typed, and what is printed after it. */
+async function readmeBlocks(): Promise<Line[][]> {
   const text = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const block = /```console\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
-  return block
-    .split(/^\$ /m)
-    .slice(1)
-    .map((part) => {
-      const [command = '', ...output] = part.trimEnd().split('\n');
-      return { command, output: output.join('\n') };
-    });
+  return [...text.matchAll(/```console\n([\s\S]*?)```/g)].map(([, block = '']) =>
+    block
+      .split(/^\$ /m)
+      .slice(1)
+      .map((part) => {
+        const [command = '', ...output] = part.trimEnd().split('\n');
+        return { command, output: output.join('\n') };
+      }),
+  );
 }
 
 /** Runs a line in a shell; the served port differs so that the test can run beside a running server. */
@@ -34,7 +40,7 @@ async function type(command: string, port: number): Promise<string> {
 }
 
 test('README: every line of the main job does what it says', async (t) => {
-  const [start, ...others] = await readmeLines();
+  const [[start, ...others] = []] = await readmeBlocks();
   if (start === undefined) throw new Error('the README shows no commands');
   t.ok(others.length >= 4);
   const [port, readinessPort] = [await freePort(), await freePort()];
@@ -59,3 +65,67 @@ test('README: every line of the main job does what it says', async (t) => {
   }
   await t.rejects(fetch(`http://127.0.0.1:${port}/`), 'the server is gone');
 });
+
+/** A shell that is typed into, line by line, as at a terminal. */
+class Shell implements AsyncDisposable {
+  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #ended: Promise<void>;
+  #printed = '';
+
+  constructor(env: NodeJS.ProcessEnv) {
+    this.#process = spawn('bash', { cwd: ROOT, env, detached: true, stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#ended = new Promise((resolve) => void this.#process.once('close', () => resolve()));
+    this.#process.stdout.on('data', (chunk: Buffer) => (this.#printed += chunk.toString()));
+  }
+
+  /** What the line prints to stdout. */
+  async type(command: string): Promise<string> {
+    const mark = `--- ${performance.now()} ---`;
+    this.#printed = '';
+    this.#process.stdin.write(`${command}\necho; echo '${mark}'\n`);
+    const deadlineMs = Date.now() + 120_000;
+    while (!this.#printed.includes(mark)) {
+      if (Date.now() > deadlineMs) throw new Error(`no end of: ${command}\n${this.#printed}`);
+      await sleep(20);
+    }
+    return this.#printed.slice(0, this.#printed.indexOf(mark)).trimEnd();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.stdin.end();
+    if (this.#process.pid !== undefined) process.kill(-this.#process.pid, 'SIGTERM');
+    await this.#ended;
+  }
+}
+
+const anyDigest = (text: string): string => text.replaceAll(/sha256:[0-9a-f]{64}/g, 'sha256:<digest>');
+
+test(
+  'README: the tutorial, from a folder to a server, prints what it shows',
+  { skip: await missingTool('cosign', ...registryTools({ referrers: true })) },
+  async (t) => {
+    const [, ...blocks] = await readmeBlocks();
+    const caches = await mkdtemp(join(tmpdir(), 'tutorial-'));
+    t.teardown(() => rm(caches, { recursive: true, force: true }));
+    const folder = join(ROOT, 'tutorial');
+    if (!existsSync(folder)) t.teardown(() => rm(folder, { recursive: true, force: true }));
+    await using registry = await startRegistry({ referrers: true });
+    const ports = { ':5000': `:${registry.host.split(':')[1]}`, 3001: await freePort(), 8082: await freePort() };
+    const placed = (text: string): string =>
+      Object.entries(ports).reduce((moved, [shown, used]) => moved.replaceAll(shown, String(used)), text);
+    await using shell = new Shell({
+      ...process.env,
+      PATH: [await toolFolder('cosign'), process.env['PATH']].join(delimiter),
+      // Keys of the machine's user, its policies and its verification config are none of the tutorial's business.
+      HOME: caches,
+      XDG_CACHE_HOME: join(caches, 'cache'),
+      XDG_CONFIG_HOME: join(caches, 'config'),
+      npm_config_cache: process.env['npm_config_cache'] ?? join(process.env['HOME'] ?? '', '.npm'),
+    });
+    const lines = blocks.flat();
+    t.ok(lines.length >= 20);
+    for (const { command, output } of lines) {
+      t.equal(anyDigest(await shell.type(placed(command))), anyDigest(placed(output)), command);
+    }
+  },
+);

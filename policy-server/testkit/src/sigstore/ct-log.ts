@@ -6,6 +6,7 @@ const SCT_LIST = '1.3.6.1.4.1.11129.2.4.2';
 
 /** A certificate transparency log, as far as its clients see it: it promises to publish a certificate. */
 export class CtLog {
+  readonly url = 'https://ctfe.test';
   readonly publicKey: KeyObject;
   /** sha256 of the public key. */
   readonly id: Buffer;

@@ -2,7 +2,7 @@ import { type KeyObject, createHash, generateKeyPairSync, sign } from 'node:cryp
 import { json } from '@sigstore/core';
 import type { TransparencyLogEntry } from '@sigstore/protobuf-specs';
 import { keyHash } from '../x509/certificate.ts';
-import { MerkleTree } from './merkle-tree.ts';
+import { LogTree } from './log-tree.ts';
 
 /** What is logged: one signature, what it signs, and the certificate or key (PEM) that verifies it. */
 export interface LoggedSignature {
@@ -30,11 +30,12 @@ const ORIGIN = 'rekor.test - 1193050959916656506';
 
 /** A transparency log of Rekor's first generation: an entry gets a signed promise and a proof that it is in the tree. */
 export class Rekor {
+  readonly url = 'https://rekor.test';
   readonly publicKey: KeyObject;
   /** sha256 of the public key. */
   readonly id: Buffer;
   readonly #privateKey: KeyObject;
-  readonly #tree = new MerkleTree();
+  readonly #tree: LogTree;
   readonly #now: () => Date;
 
   constructor(now: () => Date) {
@@ -43,7 +44,7 @@ export class Rekor {
     this.#privateKey = privateKey;
     this.id = keyHash(publicKey);
     this.#now = now;
-    for (const other of ['first', 'second', 'third']) this.#tree.append(Buffer.from(`{"entry":"${other}"}`));
+    this.#tree = new LogTree({ origin: ORIGIN, id: this.id, privateKey });
   }
 
   /** Entry of kind `hashedrekord`, as for a payload that was signed as it is. */
@@ -72,7 +73,8 @@ export class Rekor {
   ): TransparencyLogEntry {
     const key = options.signingKey ?? this.#privateKey;
     const body = Buffer.from(json.canonicalize(entry));
-    const logIndex = this.#tree.append(body);
+    const inclusionProof = this.#tree.append(body, options.signingKey);
+    const logIndex = Number(inclusionProof.logIndex);
     const integratedTime = Math.floor((options.integratedTime ?? this.#now()).getTime() / 1000);
     // "Signed entry timestamp": over the canonical JSON of exactly these four (RFC 8785).
     const promised = { body: body.toString('base64'), integratedTime, logID: this.id.toString('hex'), logIndex };
@@ -82,22 +84,9 @@ export class Rekor {
       kindVersion: { kind: entry.kind, version: entry.apiVersion },
       integratedTime: String(integratedTime),
       inclusionPromise: { signedEntryTimestamp: sign('sha256', Buffer.from(json.canonicalize(promised)), key) },
-      inclusionProof: {
-        logIndex: String(logIndex),
-        rootHash: this.#tree.root(),
-        treeSize: String(this.#tree.size),
-        hashes: this.#tree.inclusionProof(logIndex),
-        checkpoint: { envelope: this.#checkpoint(key) },
-      },
+      inclusionProof,
       canonicalizedBody: body,
     };
-  }
-
-  /** Size and root of the tree in a signed note; the signature line begins with four bytes of the key's hash. */
-  #checkpoint(key: KeyObject): string {
-    const note = `${ORIGIN}\n${this.#tree.size}\n${this.#tree.root().toString('base64')}\n`;
-    const signature = Buffer.concat([this.id.subarray(0, 4), sign('sha256', Buffer.from(note), key)]);
-    return `${note}\n\u2014 ${ORIGIN.split(' ')[0]} ${signature.toString('base64')}\n`;
   }
 }
 

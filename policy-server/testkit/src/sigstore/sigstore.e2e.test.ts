@@ -96,6 +96,20 @@ test('cosign accepts what our Sigstore signed as a bundle, with and without the 
   }
 });
 
+test('cosign accepts bundles in a log of the second generation, which need a timestamp', { skip }, async (t) => {
+  await using registry = await startRegistry({ referrers: true });
+  const root = trustedRoot(t);
+  const signed = (options: BundleOptions): Promise<PushedArtifact> =>
+    signedBundle(registry, sigstore.issue(identity), { rekorV2: true, ...options });
+  const flags = [...claims, '--use-signed-timestamps'];
+  await verify(await signed({ timestamp: true }), root, ...flags);
+  await t.rejects(verify(await signed({}), root, ...claims), 'without a timestamp');
+  const about = { payload: Buffer.from('other') };
+  await t.rejects(verify(await signed({ timestamp: true, entry: { about } }), root, ...flags), 'about another payload');
+  const byKey = { timestamp: true, entry: { signingKey: generateKeyPairSync('ed25519').privateKey } };
+  await t.rejects(verify(await signed(byKey), root, ...flags), 'by another key');
+});
+
 test('cosign knows the GitHub workflow of our certificates', { skip }, async (t) => {
   await using registry = await startRegistry({ referrers: true });
   const root = trustedRoot(t);

@@ -5,6 +5,7 @@ import type { SignatureLayer } from '../registry/artifact.ts';
 import { signBytes } from '../x509/certificate.ts';
 import { type CertifiedSigner, Fulcio, type IssueOptions, type SigstoreIdentity } from './fulcio.ts';
 import { type DsseEnvelope, type EntryOptions, type LoggedSignature, Rekor } from './rekor.ts';
+import { RekorV2 } from './rekor-v2.ts';
 import type { TimestampAuthority } from './timestamp-authority.ts';
 import { type TrustedServices, trustConfigJson, trustedRootJson } from './trust-config.ts';
 
@@ -29,6 +30,8 @@ export interface BundleOptions extends SignOptions {
   /** `https://sigstore.dev/cosign/sign/v1` when absent; anything else is an attestation, not a signature. */
   readonly predicateType?: string;
   readonly payloadType?: string;
+  /** Logged by `rekorV2`, which makes `timestamp` necessary. */
+  readonly rekorV2?: boolean;
   /** A timestamp by the authority (default: none). */
   readonly timestamp?: boolean;
   readonly inclusionPromise?: boolean;
@@ -46,6 +49,7 @@ const IN_TOTO = 'application/vnd.in-toto+json';
 export class Sigstore {
   readonly fulcio: Fulcio;
   readonly rekor: Rekor;
+  readonly rekorV2 = new RekorV2();
   readonly timestampAuthority: TimestampAuthority;
 
   constructor(now: () => Date, timestampAuthority: TimestampAuthority) {
@@ -93,11 +97,7 @@ export class Sigstore {
     const payloadType = options.payloadType ?? IN_TOTO;
     const key = options.signingKey ?? signer.privateKey;
     const signature = signBytes(dsse.preAuthEncoding(payloadType, payload), key);
-    const envelope = {
-      payload: payload.toString('base64'),
-      payloadType,
-      signatures: [{ sig: signature.toString('base64') }],
-    };
+    const envelope = envelopeOf(payload, payloadType, signature);
     const timestamps = options.timestamp === true ? [await this.timestampAuthority.timestamp(signature)] : [];
     const bundle: Record<string, unknown> = {
       mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
@@ -116,28 +116,30 @@ export class Sigstore {
 
   #entriesOf(envelope: DsseEnvelope, signer: Signer, options: BundleOptions): unknown[] {
     if (options.entry === 'absent') return [];
-    const { about = {}, ...entry } = options.entry ?? {};
-    const logged: DsseEnvelope = {
-      ...envelope,
-      ...(about.payload === undefined ? {} : { payload: Buffer.from(about.payload).toString('base64') }),
-      ...(about.signature === undefined
-        ? {}
-        : { signatures: [{ sig: Buffer.from(about.signature).toString('base64') }] }),
+    const { about, ...entry } = options.entry ?? {};
+    const { payload, signature, verifier }: LoggedSignature = {
+      payload: Buffer.from(envelope.payload, 'base64'),
+      signature: Buffer.from(envelope.signatures[0]?.sig ?? '', 'base64'),
+      verifier: verifierOf(signer),
+      ...about,
     };
-    const log = options.rekor ?? this.rekor;
-    const made = log.logEnvelope(logged, about.verifier ?? verifierOf(signer), entry);
-    const kept = {
-      ...made,
-      inclusionPromise: options.inclusionPromise === false ? undefined : made.inclusionPromise,
-      inclusionProof: options.inclusionProof === false ? undefined : made.inclusionProof,
-    };
-    return [TransparencyLogEntry.toJSON(kept)];
+    const { payloadType } = envelope;
+    const made =
+      options.rekorV2 === true
+        ? this.rekorV2.log(
+            { payload: dsse.preAuthEncoding(payloadType, Buffer.from(payload)), signature, verifier },
+            entry.signingKey,
+          )
+        : (options.rekor ?? this.rekor).logEnvelope(envelopeOf(payload, payloadType, signature), verifier, entry);
+    const promise = options.inclusionPromise === false ? { inclusionPromise: undefined } : {};
+    const proof = options.inclusionProof === false ? { inclusionProof: undefined } : {};
+    return [TransparencyLogEntry.toJSON({ ...made, ...promise, ...proof })];
   }
 
   #services(): TrustedServices {
     return {
       fulcio: [this.fulcio],
-      rekor: [this.rekor],
+      rekor: [this.rekor, this.rekorV2],
       ctLogs: [this.fulcio.ctLog],
       timestampAuthorities: [this.timestampAuthority],
       validFrom: this.fulcio.validFrom,
@@ -156,6 +158,11 @@ function rekorBundle(entry: TransparencyLogEntry): string {
       logID: entry.logId?.keyId.toString('hex'),
     },
   });
+}
+
+function envelopeOf(payload: Uint8Array, payloadType: string, signature: Uint8Array): DsseEnvelope {
+  const [content, sig] = [payload, signature].map((bytes) => Buffer.from(bytes).toString('base64'));
+  return { payload: content ?? '', payloadType, signatures: [{ sig: sig ?? '' }] };
 }
 
 function statementOf(digest: string, options: BundleOptions): object {

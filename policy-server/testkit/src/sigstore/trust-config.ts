@@ -8,14 +8,20 @@ import {
   TrustedRoot,
 } from '@sigstore/protobuf-specs';
 import type { Fulcio } from './fulcio.ts';
-import type { Rekor } from './rekor.ts';
 import type { TimestampAuthority } from './timestamp-authority.ts';
+
+/** A log, as those who trust it know it. */
+export interface TrustedLog {
+  readonly url: string;
+  readonly publicKey: KeyObject;
+  readonly id: Buffer;
+}
 
 /** Whom clients shall trust; each kind may be missing. */
 export interface TrustedServices {
   readonly fulcio: readonly Fulcio[];
-  readonly rekor: readonly Rekor[];
-  readonly ctLogs: readonly { readonly publicKey: KeyObject; readonly id: Buffer }[];
+  readonly rekor: readonly TrustedLog[];
+  readonly ctLogs: readonly TrustedLog[];
   readonly timestampAuthorities: readonly TimestampAuthority[];
   /** From when on the logs' keys are valid. */
   readonly validFrom: Date;
@@ -51,11 +57,11 @@ function trustedRoot(services: TrustedServices): TrustedRoot {
   const validity = { start: validFrom, end: validUntil };
   return {
     mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',
-    tlogs: rekor.map((log) => logInstance(log, 'https://rekor.test', validity)),
+    tlogs: rekor.map((log) => logInstance(log, validity)),
     certificateAuthorities: fulcio.map(({ intermediate, root, validFrom: start }) =>
       authority('fulcio', [intermediate.der, root.der], { start, end: validUntil }),
     ),
-    ctlogs: ctLogs.map((log) => logInstance(log, 'https://ctfe.test', validity)),
+    ctlogs: ctLogs.map((log) => logInstance(log, validity)),
     timestampAuthorities: timestampAuthorities.map(({ chain, validFrom: start }) =>
       authority('timestamp', chain, { start, end: validUntil }),
     ),
@@ -67,20 +73,17 @@ interface Validity {
   readonly end: Date | undefined;
 }
 
-function logInstance(
-  log: { readonly publicKey: KeyObject; readonly id: Buffer },
-  baseUrl: string,
-  validFor: Validity,
-): TransparencyLogInstance {
+function logInstance({ url, publicKey, id }: TrustedLog, validFor: Validity): TransparencyLogInstance {
+  const ed25519 = publicKey.asymmetricKeyType === 'ed25519';
   return {
-    baseUrl,
+    baseUrl: url,
     hashAlgorithm: HashAlgorithm.SHA2_256,
     publicKey: {
-      rawBytes: log.publicKey.export({ type: 'spki', format: 'der' }),
-      keyDetails: PublicKeyDetails.PKIX_ECDSA_P256_SHA_256,
+      rawBytes: publicKey.export({ type: 'spki', format: 'der' }),
+      keyDetails: ed25519 ? PublicKeyDetails.PKIX_ED25519 : PublicKeyDetails.PKIX_ECDSA_P256_SHA_256,
       validFor,
     },
-    logId: { keyId: log.id },
+    logId: { keyId: id },
     checkpointKeyId: undefined,
     operator: 'portcullis.test',
   };
