@@ -119,10 +119,10 @@ test('scaffold artifacthub: only what must be there', async (t) => {
   const annotations = METADATA.split('\n').filter((line) => /displayName|title|version|description|ociUrl/.test(line));
   const metadata = `rules: []\nmutating: false\nannotations:\n${annotations.join('\n')}`;
   const { document, stderr } = await described(t, metadata);
-  t.same(Object.keys(document as object), [
-    ...['version', 'name', 'displayName', 'createdAt', 'description', 'containersImages', 'install', 'provider'],
-    ...['recommendations', 'annotations'],
-  ]);
+  t.equal(
+    Object.keys(document as object).join(),
+    'version,name,displayName,createdAt,description,containersImages,install,provider,recommendations,annotations',
+  );
   t.match(document, { annotations: { 'kubewarden/mutation': 'false', 'kubewarden/rules': '[]\n' } });
   t.same(Object.keys((document as { annotations: object }).annotations).length, 2);
   t.equal(stderr, '');

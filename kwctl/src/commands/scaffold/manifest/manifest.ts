@@ -1,12 +1,10 @@
 import { formatModuleLocation, PolicyStore, stringifyYaml, type ModuleLocation } from '@portcullis/artifact';
-import type { PolicyMetadata } from '@portcullis/protocol';
-import { validateMetadata } from '@portcullis/protocol';
+import { validateMetadata, type PolicyMetadata } from '@portcullis/protocol';
 import { optionValue, type CommandArguments } from '../../../command-line/command.ts';
 import { storeFolder, type CommandContext } from '../../../environment.ts';
 import { KwctlError } from '../../../errors.ts';
 import { VERIFICATION_OPTIONS } from '../../../options/verification-options.ts';
 import type { Log } from '../../../output/log.ts';
-import { openPolicyFetcher } from '../../../policy-fetcher.ts';
 import { loadPolicy, locateStoredPolicy, type LocatedPolicy } from '../../../policy-location.ts';
 import { readManifestSettings } from './manifest-settings.ts';
 import { policyResource, type PolicyKind } from './policy-resource.ts';
@@ -61,6 +59,8 @@ async function loadLocated(
     const message = `cannot find policy with uri: ${uri}, trying to pull it from remote registry`;
     context.log({ level: 'info', target: TARGET, message });
   }
+  // Work on what is here need not wait for what reaches registries.
+  const { openPolicyFetcher } = await import('../../../policy-fetcher.ts');
   await using fetcher = await openPolicyFetcher(given, context);
   return await fetcher.load(location, { storedOnly: path !== undefined && location.scheme !== 'file' });
 }
