@@ -1,11 +1,21 @@
 import { createPrivateKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
-import { createCodeSigningChain, onPath, type ChainFlaw, type CodeSigningChain } from '@portcullis/testkit';
+import {
+  createCodeSigningChain,
+  missingTool,
+  onPath,
+  signWithCertificate,
+  startRegistry,
+  type ChainFlaw,
+  type CodeSigningChain,
+} from '@portcullis/testkit';
 import { test } from 'tap';
 import type { CertificateRequirement } from './config/requirement.ts';
 import type { Signature } from './evidence/signature.ts';
 import { judge } from './judge.ts';
+import { newImage, openRun } from './test/verification-run.ts';
 
 const skip = onPath('openssl') ? false : 'openssl is not installed';
+const skipCosign = skip || (await missingTool('cosign', 'registry-referrers'));
 const HOUR_MS = 3_600_000;
 
 /** A signature by this private key, and whatever else was proven about it. */
@@ -121,4 +131,37 @@ test('key, log time and annotations must all be those of one signature', { skip 
     t.match(outcome(requirementOf(made), [late]), /it was logged when the certificate was not valid/);
   }
   t.equal(outcome(required, []), 'verification failed: there is no signature');
+});
+
+test('what cosign signed with a certificate, in a registry', { skip: skipCosign }, async (t) => {
+  await using registry = await startRegistry({ referrers: true });
+  const made = await createCodeSigningChain({ email: 'jane@example.org' });
+  const other = await createCodeSigningChain({ email: 'jane@example.org' });
+  for (const format of ['bundle', 'legacy'] as const) {
+    const image = await newImage(registry);
+    const annotations = { env: 'prod' };
+    const { signer } = made;
+    await signWithCertificate({ reference: image.immutableReference, signer, format, annotations });
+    const outcomeOf = async (requirement: CertificateRequirement): Promise<string> => {
+      await using run = openRun(registry, { config: { allOf: [requirement], anyOf: undefined } });
+      return run.outcome(image);
+    };
+    const wanted = requirementOf(made, { annotations: new Map(Object.entries(annotations)) });
+    t.equal(await outcomeOf(wanted), 'ok', format);
+    t.equal(
+      await outcomeOf({ ...wanted, annotations: new Map([['env', 'test']]) }),
+      'verification-failed: verification failed: its annotation "env" is "prod", not "test"',
+      format,
+    );
+    t.equal(
+      await outcomeOf(requirementOf(other)),
+      'verification-failed: verification failed: it was not made with the key of the certificate',
+      `${format}: another certificate of the same name`,
+    );
+    t.match(
+      await outcomeOf({ ...wanted, requireRekorBundle: true }),
+      /^(?:trust-root-unavailable|verification-failed): verification failed: no transparency log has seen it/,
+      format,
+    );
+  }
 });

@@ -6,6 +6,8 @@ import type { ArtifactLogRecord } from '../../log.ts';
 import { createRegistryClient } from '../../registry/client.ts';
 import { createTransport } from '../../registry/transport.ts';
 import { parseVerificationConfig } from '../config/parse.ts';
+import type { VerificationConfig } from '../config/requirement.ts';
+import type { Requirement } from '../requirement-match.ts';
 import type { TrustRootSource } from '../trust/trust-root.ts';
 import { createPolicyVerifier, type PolicyVerifier } from '../verifier.ts';
 
@@ -15,7 +17,7 @@ export const NO_NETWORK: TrustRootSource = {
 };
 
 export interface Setup {
-  readonly config: string;
+  readonly config: string | VerificationConfig<Requirement>;
   readonly trustRoot?: TrustRootSource;
 }
 
@@ -36,7 +38,7 @@ export function openRun(registry: { readonly host: string }, { config, trustRoot
     log: keep,
   });
   const client = createRegistryClient({ transport, credentials: ANONYMOUS, log: keep });
-  const parsed = parseVerificationConfig(config, 'verification.yml');
+  const parsed = typeof config === 'string' ? parseVerificationConfig(config, 'verification.yml') : config;
   const verifier = createPolicyVerifier({ client, config: parsed, trustRoot, log: keep, now: () => new Date() });
   return {
     verifier,
