@@ -1,5 +1,5 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { ArtifactError } from '../errors.ts';
 import { systemErrorCode, systemErrorText } from '../system-error.ts';
 import { ownedName, releasedName } from './draft-name.ts';
@@ -23,6 +23,11 @@ export interface DraftPlace {
   readonly failure?: string;
 }
 
+interface OpenedFile {
+  readonly handle: FileHandle;
+  readonly length: number;
+}
+
 /**
  * A file on its way to its place: written under another name and renamed when it is whole, so that nobody ever finds half of it
  * there. Without `commit` it is gone in the end, unless it was released for whoever continues.
@@ -35,7 +40,7 @@ export class Draft implements AsyncDisposable {
   #isSealed = false;
   #end: 'open' | 'committed' | 'released' = 'open';
 
-  private constructor(place: DraftPlace, path: string, opened: { handle: FileHandle; length: number }) {
+  private constructor(place: DraftPlace, path: string, opened: OpenedFile) {
     this.#place = place;
     this.path = path;
     this.#handle = opened.handle;
@@ -48,8 +53,15 @@ export class Draft implements AsyncDisposable {
     const path = join(folder, ownedName(key));
     return orUnusable(place, async () => {
       const claimed = await claimDraft(claim, path);
-      const handle = claimed ?? (await inFolder(folder, top !== undefined, () => open(path, 'wx+', mode)));
-      return new Draft(place, path, { handle, length: (await handle.stat()).size });
+      let lowest = top;
+      const onMade = (first: string): void => {
+        // Also the folder of the store itself, when it was not there: a failure leaves nothing behind.
+        if (top !== undefined && (top === first || top.startsWith(`${first}${sep}`))) lowest = dirname(first);
+      };
+      const handle =
+        claimed ?? (await inFolder(folder, { isMade: top !== undefined, onMade }, () => open(path, 'wx+', mode)));
+      const { size } = await handle.stat();
+      return new Draft({ ...place, ...(lowest !== undefined && { top: lowest }) }, path, { handle, length: size });
     });
   }
 
@@ -110,7 +122,7 @@ export class Draft implements AsyncDisposable {
     await this.seal();
     await orUnusable(this.#place, async () => {
       if (pour === true) await pourFile(this.path, target);
-      else await inFolder(dirname(target), top !== undefined, () => moveFile(this.path, target));
+      else await inFolder(dirname(target), { isMade: top !== undefined }, () => moveFile(this.path, target));
     });
     this.#end = 'committed';
     await syncFolder(dirname(target));

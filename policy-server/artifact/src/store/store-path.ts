@@ -59,3 +59,18 @@ export function locationAt(names: readonly string[]): ModuleLocation | undefined
     throw error;
   }
 }
+
+/** How names of a store are written to disk. */
+export interface DiskNames {
+  toDisk(names: readonly string[]): readonly string[];
+  fromDisk(names: readonly string[]): readonly string[];
+}
+
+/** Verbatim, except on Windows: there a colon is no part of a name, and all but the scheme is written in base64url. */
+export function diskNames(platform: NodeJS.Platform): DiskNames {
+  if (platform !== 'win32') return { toDisk: (names) => names, fromDisk: (names) => names };
+  return {
+    toDisk: ([scheme = '', ...names]) => [scheme, ...names.map((name) => Buffer.from(name).toString('base64url'))],
+    fromDisk: ([scheme = '', ...names]) => [scheme, ...names.map((name) => Buffer.from(name, 'base64url').toString())],
+  };
+}

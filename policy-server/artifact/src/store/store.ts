@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, rm, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ArtifactError } from '../errors.ts';
-import { formatModuleLocation, type ModuleLocation } from '../location.ts';
+import type { ModuleLocation } from '../location.ts';
 import { systemErrorCode, systemErrorText } from '../system-error.ts';
 import { draftKey, isDraftName, isOrphan, mayContinue } from './draft-name.ts';
 import { Draft } from './draft.ts';
 import { pruneEmptyFolders } from './folders.ts';
-import { locationAt, STORE_SCHEMES, storePathOf } from './store-path.ts';
+import { diskNames, locationAt, STORE_SCHEMES, storePathOf, type DiskNames } from './store-path.ts';
 
 /** A policy on disk. */
 export interface StoredPolicy {
@@ -25,6 +25,12 @@ export interface DraftOptions {
   readonly digest?: string;
 }
 
+export interface PolicyStoreOptions {
+  readonly nowMs?: () => number;
+  /** Decides how names are written. @default this machine's */
+  readonly platform?: NodeJS.Platform;
+}
+
 /** Beside the folders of the schemes, where nobody looks for policies. */
 const DRAFTS = '.policy-drafts';
 const FORGOTTEN_AFTER_MS = 24 * 60 * 60 * 1000;
@@ -36,25 +42,25 @@ const FORGOTTEN_AFTER_MS = 24 * 60 * 60 * 1000;
 export class PolicyStore {
   readonly root: string;
   readonly #nowMs: () => number;
+  readonly #names: DiskNames;
   #swept: Promise<unknown> | undefined;
 
-  constructor(root: string, options: { readonly nowMs?: () => number } = {}) {
-    this.root = root;
-    this.#nowMs = options.nowMs ?? Date.now;
+  constructor(root: string, { nowMs = Date.now, platform = process.platform }: PolicyStoreOptions = {}) {
+    this.root = resolve(root);
+    this.#nowMs = nowMs;
+    this.#names = diskNames(platform);
   }
 
   /** @throws ArtifactError `location-invalid` for a file, and for what has no safe name */
   pathOf(location: ModuleLocation): string {
-    return join(this.root, ...storePathOf(location));
+    return join(this.root, ...this.#names.toDisk(storePathOf(location)));
   }
 
   async find(location: ModuleLocation): Promise<StoredPolicy | undefined> {
     const path = this.pathOf(location);
     try {
       const stats = await stat(path);
-      return stats.isFile()
-        ? { location, uri: formatModuleLocation(location), path, sizeBytes: stats.size }
-        : undefined;
+      return stats.isFile() ? { location, uri: uriOf(storePathOf(location)), path, sizeBytes: stats.size } : undefined;
     } catch (error) {
       if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error))) return undefined;
       throw this.#unusable(error);
@@ -145,13 +151,13 @@ export class PolicyStore {
     }
   }
 
-  async #policyAt(names: readonly string[]): Promise<StoredPolicy | undefined> {
-    const path = join(this.root, ...names);
+  async #policyAt(written: readonly string[]): Promise<StoredPolicy | undefined> {
+    const path = join(this.root, ...written);
+    const names = this.#names.fromDisk(written);
     const stats = await stat(path).catch(() => undefined);
     if (stats === undefined) return undefined;
-    const [scheme, ...rest] = names;
     const location = locationAt(names) ?? { scheme: 'file', path };
-    return { location, uri: `${scheme}://${rest.join('/')}`, path, sizeBytes: stats.size };
+    return { location, uri: uriOf(names), path, sizeBytes: stats.size };
   }
 
   async #sha256(path: string): Promise<string | undefined> {
@@ -180,4 +186,8 @@ export class PolicyStore {
     const text = `cannot use the policy store ${this.root}: ${systemErrorText(error)} – check the permissions of the folder`;
     return new ArtifactError('store-unusable', text, { cause: error });
   }
+}
+
+function uriOf([scheme, ...rest]: readonly string[]): string {
+  return `${scheme}://${rest.join('/')}`;
 }
