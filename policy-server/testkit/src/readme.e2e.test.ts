@@ -116,11 +116,11 @@ test(
     await using shell = new Shell({
       ...process.env,
       PATH: [await toolFolder('cosign'), process.env['PATH']].join(delimiter),
-      // Keys of the machine's user, its policies and its verification config are none of the tutorial's business.
-      HOME: caches,
+      // The user's own credentials, policies and verification config are none of the tutorial's business.
+      DOCKER_CONFIG: caches,
+      TUF_ROOT: join(caches, 'tuf'),
       XDG_CACHE_HOME: join(caches, 'cache'),
       XDG_CONFIG_HOME: join(caches, 'config'),
-      npm_config_cache: process.env['npm_config_cache'] ?? join(process.env['HOME'] ?? '', '.npm'),
     });
     const lines = blocks.flat();
     t.ok(lines.length >= 20);
