@@ -39,8 +39,9 @@ interface StoredToken {
 }
 
 const NOTHING: Authorization = { header: undefined, problem: undefined };
-/** Helpers are programs: one run serves a while. A refused credential is looked up again at once. */
+/** Helpers are programs: one run serves a while, unless what it said is refused. */
 const CREDENTIAL_LIFETIME_MS = 5 * 60_000;
+const DOUBTED_LIFETIME_MS = 10_000;
 /** A token must not run out between being chosen and being judged. */
 const TOKEN_MARGIN_MS = 10_000;
 const MAX_TOKENS = 1000;
@@ -49,7 +50,7 @@ const MAX_TOKENS = 1000;
 export class RegistryAuthorization {
   readonly #options: SessionOptions;
   readonly #demands = new Map<string, Demand>();
-  readonly #credentials = new Map<string, { found: Credential | undefined; expiresAtMs: number }>();
+  readonly #credentials = new Map<string, { found: Credential | undefined; sinceMs: number }>();
   readonly #tokens = new Map<string, StoredToken>();
   readonly #flights = new Map<string, Promise<unknown>>();
 
@@ -79,7 +80,7 @@ export class RegistryAuthorization {
     if (!isOwnHost(registry, response.url)) return undefined;
     const challenge = parseChallenge(response.headers.get('www-authenticate'));
     if (challenge !== undefined) this.#demands.set(registry, { challenge, security: response.security });
-    this.#credentials.delete(registry);
+    this.#doubtCredential(registry);
     if (refused.header !== undefined) this.#forget(refused.header);
     const renewed = await this.authorize(request);
     return renewed.header === undefined || renewed.header === refused.header ? undefined : renewed;
@@ -108,12 +109,19 @@ export class RegistryAuthorization {
   async #credentialOf({ repository: { registry }, signal }: AuthorizationRequest): Promise<Credential | undefined> {
     const { credentials, nowMs } = this.#options;
     const known = this.#credentials.get(registry);
-    if (known !== undefined && known.expiresAtMs > nowMs()) return known.found;
+    if (known !== undefined && nowMs() < known.sinceMs + CREDENTIAL_LIFETIME_MS) return known.found;
     return joinFlight(this.#flights, { key: `credential ${registry}`, signal }, async () => {
       const found = await credentials.credentialFor(registry);
-      this.#credentials.set(registry, { found, expiresAtMs: nowMs() + CREDENTIAL_LIFETIME_MS });
+      this.#credentials.set(registry, { found, sinceMs: nowMs() });
       return found;
     });
+  }
+
+  /** Passwords are changed; but a registry that refuses everything must not start a helper with every request. */
+  #doubtCredential(registry: string): void {
+    const known = this.#credentials.get(registry);
+    const isOld = known !== undefined && this.#options.nowMs() >= known.sinceMs + DOUBTED_LIFETIME_MS;
+    if (isOld) this.#credentials.delete(registry);
   }
 
   async #bearer(

@@ -7,11 +7,14 @@ import {
   OCI_MANIFEST,
   ProgrammableRegistry,
   type ProgrammableRegistryOptions,
+  type ProgrammedAnswer,
+  randomFrom,
   startTamperingProxy,
   type Tamper,
 } from '@portcullis/testkit';
 import { test, type Test } from 'tap';
 import type { Credential } from '../credentials/credentials.ts';
+import { ArtifactError } from '../errors.ts';
 import type { ArtifactLogRecord } from '../log.ts';
 import { createRegistryClient } from './client.ts';
 import type { Descriptor, RegistryClient } from './registry.ts';
@@ -217,10 +220,124 @@ test('a registry that is not reached is named as in the reference', async (t) =>
 });
 
 test('Docker Hub is named docker.io and served by index.docker.io', async (t) => {
-  const { client, sent } = open(t, { limits: { connectTimeoutMs: 50 } });
-  const signal = AbortSignal.abort();
-  await t.rejects(client.digest({ registry: 'docker.io', repository: 'library/busybox', tag: 'latest' }, { signal }));
-  t.match(sent[0], { hostKey: 'docker.io', url: { href: 'https://index.docker.io/v2/' } });
+  const asked: TransportRequest[] = [];
+  const looked: string[] = [];
+  const client = createRegistryClient({
+    transport: {
+      request: (request) => {
+        asked.push(request);
+        return Promise.reject(new ArtifactError('aborted', 'enough'));
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    },
+    credentials: { credentialFor: (host) => Promise.resolve(void looked.push(host)) },
+    log: () => undefined,
+  });
+  const busybox = { registry: 'docker.io', repository: 'library/busybox', tag: 'latest' };
+  await t.rejects(client.digest(busybox), { code: 'aborted' });
+  t.match(asked[0], { hostKey: 'docker.io', url: { href: 'https://index.docker.io/v2/' } });
+  await t.rejects(client.digest(busybox, { signal: AbortSignal.abort() }), { code: 'aborted' });
+  t.equal(asked.length, 1, 'whoever gave up before asks nothing');
+});
+
+test('a path that looks like another host stays a path, and the token with it', async (t) => {
+  const basicAuth = { user: 'alice', password: 'hush' };
+  const registry = await serve(t, { basicAuth });
+  const elsewhere = await serve(t);
+  registry.route('POST', `/v2/${REPOSITORY}/blobs/uploads/`, {
+    status: 202,
+    headers: { location: `${registry.url}//${elsewhere.host}/x` },
+  });
+  const { client } = open(t, {
+    insecure: [registry.host, elsewhere.host],
+    credentials: { [registry.host]: { kind: 'basic', username: 'alice', password: 'hush' } },
+  });
+  await t.rejects(client.pushBlob(at(registry), Buffer.from('wasm'), sha256('wasm')));
+  t.equal(elsewhere.count(), 0);
+  t.equal(registry.count('PATCH'), 1, 'the registry itself is asked');
+});
+
+test('a hostile registry gets refusals of ours out of us, never a crash', async (t) => {
+  const registry = await serve(t);
+  const random = randomFrom(7);
+  const pick = <T>(items: readonly T[]): T => items[random(items.length)] as T;
+  const good = JSON.stringify(MANIFEST);
+  const texts = [
+    '',
+    '{',
+    good,
+    `{"errors":[${'{},'.repeat(50)}{}]}`,
+    '<html>',
+    '[]',
+    'null',
+    '\u0000',
+    '{"manifests":[]}',
+  ];
+  const odd = (): ProgrammedAnswer => ({
+    status: pick([200, 200, 201, 202, 204, 206, 302, 307, 400, 401, 401, 403, 404, 416, 429, 500, 503]),
+    headers: Object.fromEntries(
+      (
+        [
+          [
+            'www-authenticate',
+            ['Bearer realm="', `Bearer realm="${registry.url}/token"`, 'Basic', ',,,', 'Bearer realm="http://["'],
+          ],
+          ['location', ['/v2/x', '//', 'http://[', `${registry.url}/y`, '?', 'gopher://x', '']],
+          ['docker-content-digest', [sha256(good), UNKNOWN_DIGEST, 'sha256:', '..', '']],
+          ['content-range', ['bytes 2-3/4', 'bytes */4', 'bytes 99999999999999999999-1/0', '']],
+          ['link', ['<', '</v2/x>; rel=next', '<http://[>; rel="next"']],
+          ['retry-after', ['0', '-1', 'x']],
+          ['content-encoding', ['identity', 'br']],
+        ] as const
+      )
+        .filter(() => random(2) === 0)
+        .map(([name, values]) => [name, pick<string>(values)]),
+    ),
+    body: pick(texts),
+    drop: random(20) === 0,
+  });
+  registry.route('*', /./, odd);
+  const bytes = Buffer.from('wasm');
+  const until = performance.now() + 1500;
+  const codes = new Set<string>();
+  let runs = 0;
+  while (performance.now() < until) {
+    const { client } = open(t, {
+      insecure: [registry.host],
+      credentials: {
+        [registry.host]: {
+          kind: pick(['basic', 'identity-token'] as const),
+          username: 'a',
+          password: 'b',
+          token: 'c',
+        } as Credential,
+      },
+    });
+    const where = at(registry, pick([{ tag: 'v1' }, { digest: sha256(good) }]));
+    const work: (() => Promise<unknown>)[] = [
+      () => client.digest(where),
+      () => client.manifest(where),
+      () => client.blob(where, descriptorOf(bytes), { maxBytes: 10 }),
+      async () => {
+        const { body } = await client.openBlob(where, descriptorOf(bytes), { offset: 2 });
+        for await (const piece of body) t.ok(piece.length <= 4);
+      },
+      () => client.referrers(where, sha256('x')),
+      () => client.pushBlob(where, bytes, sha256(bytes)),
+      () => client.pushManifest(where, Buffer.from(good), OCI_MANIFEST),
+    ];
+    for (let count = 0; count < 20; count++) {
+      runs += 1;
+      await pick(work)().then(
+        () => codes.add('fine'),
+        (error: unknown) => {
+          if (!(error instanceof ArtifactError)) throw error;
+          codes.add(error.code);
+        },
+      );
+    }
+  }
+  t.ok(runs > 50 && codes.size > 4, `${runs} runs: ${[...codes].sort().join(', ')}`);
 });
 
 test('a blob is checked, capped, and goes on where it stopped', async (t) => {

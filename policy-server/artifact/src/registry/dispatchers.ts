@@ -1,5 +1,6 @@
-import { getCACertificates } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import type { Dispatcher } from 'undici';
+import { ArtifactError } from '../errors.ts';
 import type { Proxies } from '../sources/sources.ts';
 import { proxyFor } from './proxy.ts';
 import type { TransportLimits, TransportSecurity } from './transport.ts';
@@ -17,71 +18,104 @@ export interface Dispatchers extends AsyncDisposable {
 }
 
 interface TlsOptions {
-  readonly ca?: string[];
+  readonly secureContext?: SecureContext;
   readonly rejectUnauthorized?: boolean;
 }
 
 /** What is behind it, 60 ms of it, is loaded with the first connection. */
 export function createDispatchers(options: DispatchersOptions): Dispatchers {
   const opened = new Map<string, Promise<Dispatcher>>();
-  let system: string[] | undefined;
-  const authorities = (): string[] => (system ??= [...(options.systemAuthorities ?? systemAuthorities())]);
+  const tls = createTlsSettings(options);
+  let isClosed = false;
   return {
     dispatcherFor(url, { hostKey, security }) {
-      const own = security === 'verified' ? options.authorities.get(hostKey) : undefined;
+      if (isClosed) throw new ArtifactError('aborted', 'the connections to registries are closed');
+      const trusted = security === 'verified' && options.authorities.has(hostKey) ? hostKey : undefined;
       const proxy = proxyFor(url, options.proxies);
-      const key = JSON.stringify([security, own === undefined ? null : hostKey, proxy ?? null]);
-      const found = opened.get(key);
-      if (found !== undefined) return found;
-      const dispatcher = open(tlsOptions(security, own, authorities), { proxy, authorities, limits: options.limits });
-      opened.set(key, dispatcher);
-      return dispatcher;
+      const key = JSON.stringify([security, trusted ?? null, proxy ?? null]);
+      let found = opened.get(key);
+      if (found === undefined) {
+        found = open({ tls, security, trusted, proxy, limits: options.limits });
+        opened.set(key, found);
+      }
+      return found;
     },
     async [Symbol.asyncDispose]() {
+      isClosed = true;
       const all = [...opened.values()];
       opened.clear();
-      await Promise.all(all.map(async (dispatcher) => (await dispatcher).destroy()));
+      const closing = all.map(async (dispatcher) => (await dispatcher).destroy());
+      await Promise.allSettled(closing);
     },
   };
 }
 
-/**
- * `rejectUnauthorized` is always said: NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment of a server must not take the
- * certificate check away from hosts that nobody called insecure.
- */
-function tlsOptions(
-  security: TransportSecurity,
-  own: readonly string[] | undefined,
-  authorities: () => string[],
-): TlsOptions {
-  if (security === 'plain') return {};
-  if (security === 'unverified') return { rejectUnauthorized: false };
-  return { rejectUnauthorized: true, ca: [...authorities(), ...(own ?? [])] };
+interface TlsSettings {
+  /** @param trusted the host whose own authorities count besides the system's */
+  optionsFor(security: TransportSecurity, trusted: string | undefined): Promise<TlsOptions>;
 }
 
-async function open(
-  tls: TlsOptions,
-  { proxy, authorities, limits }: { proxy: string | undefined; authorities: () => string[]; limits: TransportLimits },
-): Promise<Dispatcher> {
+/**
+ * `rejectUnauthorized` is always said: NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment of a server must not take the
+ * certificate check away from hosts that nobody called insecure. Contexts are made once: reading the system's
+ * authorities costs more than many a download.
+ */
+function createTlsSettings({ authorities, systemAuthorities }: DispatchersOptions): TlsSettings {
+  let system: Promise<TlsOptions> | undefined;
+  return {
+    optionsFor(security, trusted) {
+      if (security === 'plain') return Promise.resolve({});
+      if (security === 'unverified') return unchecked();
+      if (trusted !== undefined) return checked(systemAuthorities, authorities.get(trusted) ?? []);
+      system ??= checked(systemAuthorities, []);
+      return system;
+    },
+  };
+}
+
+async function unchecked(): Promise<TlsOptions> {
+  const { createSecureContext } = await import('node:tls');
+  return { secureContext: createSecureContext(), rejectUnauthorized: false };
+}
+
+async function checked(system: readonly string[] | undefined, own: readonly string[]): Promise<TlsOptions> {
+  const { createSecureContext } = await import('node:tls');
+  // Folders of certificates hold each of them several times.
+  const ca = [...new Set([...(system ?? (await systemAuthorities())), ...own])];
+  return { secureContext: createSecureContext({ ca }), rejectUnauthorized: true };
+}
+
+/** The system's authorities, with those of NODE_EXTRA_CA_CERTS; Node's own list where a container has none. */
+async function systemAuthorities(): Promise<string[]> {
+  const { getCACertificates } = await import('node:tls');
+  const system = getCACertificates('system');
+  return [...(system.length > 0 ? system : getCACertificates('bundled')), ...getCACertificates('extra')];
+}
+
+interface Way {
+  readonly tls: TlsSettings;
+  readonly security: TransportSecurity;
+  readonly trusted: string | undefined;
+  readonly proxy: string | undefined;
+  readonly limits: TransportLimits;
+}
+
+async function open({ tls, security, trusted, proxy, limits }: Way): Promise<Dispatcher> {
   const { Agent, Pool, ProxyAgent } = await import('undici');
   const { connectTimeoutMs: timeout, headersTimeoutMs: headersTimeout } = limits;
   // Bodies are timed where they are read: a slow reader is not a slow server.
   const bounds = { headersTimeout, bodyTimeout: 0, allowH2: false };
-  if (proxy === undefined) return new Agent({ ...bounds, connect: { ...tls, timeout, allowH2: false } });
+  const connect = { ...(await tls.optionsFor(security, trusted)), timeout, allowH2: false };
+  if (proxy === undefined) return new Agent({ ...bounds, connect });
+  const proxyTls = new URL(proxy).protocol === 'https:' ? await tls.optionsFor('verified', undefined) : {};
   return new ProxyAgent({
     ...bounds,
     uri: proxy,
     // Plain HTTP is forwarded, as proxies expect it; only HTTPS is tunnelled.
     proxyTunnel: false,
     connectTimeout: timeout,
-    requestTls: { ...tls, timeout, allowH2: false },
-    proxyTls: { ca: authorities(), rejectUnauthorized: true, allowH2: false },
+    requestTls: connect,
+    proxyTls: { ...proxyTls, allowH2: false },
     clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: timeout }),
   });
-}
-
-/** The system's authorities, with those of NODE_EXTRA_CA_CERTS; Node's own list where a container has none. */
-function systemAuthorities(): string[] {
-  const system = getCACertificates('system');
-  return [...(system.length > 0 ? system : getCACertificates('bundled')), ...getCACertificates('extra')];
 }

@@ -14,13 +14,18 @@ export interface Exchange extends TransportRequest {
 /** What may be read of a body nobody wants, to keep its connection. */
 const DISCARDED_BYTES = 64 * 1024;
 const DISCARD_MS = 1000;
-/** The wait for an answer begins with the request: what is to be sent first gets its own time, at 16 kB/s. */
+/** What is to be sent before an answer can come gets its own time: 16 kB/s. */
 const UPLOAD_BYTES_PER_MS = 16;
 
 /** One request and its answer, no redirects, no retries. */
 export async function exchange(dispatcher: Dispatcher, given: Exchange): Promise<TransportResponse> {
   const { url, method, headers, body, signal, limits } = given;
   if (isAborted(signal)) throw abortedError(url, signal?.reason);
+  const uploadMs = Math.ceil((body?.length ?? 0) / UPLOAD_BYTES_PER_MS);
+  const headersTimeout = limits.headersTimeoutMs + uploadMs;
+  // undici's own limit begins anew with each provisional answer (103): a server can send those for ever.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), 2 * limits.connectTimeoutMs + headersTimeout);
   try {
     const answer = await dispatcher.request({
       origin: url.origin,
@@ -29,13 +34,16 @@ export async function exchange(dispatcher: Dispatcher, given: Exchange): Promise
       // What is compressed has no bound before it is unpacked: nobody asks for it, and nothing here unpacks it.
       headers: { 'accept-encoding': 'identity', 'user-agent': 'portcullis', ...headers },
       body: body ?? null,
-      signal: signal ?? null,
-      headersTimeout: limits.headersTimeoutMs + Math.ceil((body?.length ?? 0) / UPLOAD_BYTES_PER_MS),
+      signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+      headersTimeout,
     });
     return responseOf(answer, given);
   } catch (error) {
     if (isAborted(signal)) throw abortedError(url, signal?.reason);
-    throw errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT' ? silentError(url, error) : unreachableError(url, error);
+    const isLate = late.signal.aborted || errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT';
+    throw isLate ? silentError(url, headersTimeout, error) : unreachableError(url, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -9,6 +9,7 @@ export async function joinFlight<T>(
   { key, signal }: { key: string; signal: AbortSignal | undefined },
   work: () => Promise<T>,
 ): Promise<T> {
+  if (signal?.aborted === true) throw aborted(signal);
   let flight = flights.get(key) as Promise<T> | undefined;
   if (flight === undefined) {
     flight = work().finally(() => flights.delete(key));
@@ -22,13 +23,15 @@ export async function joinFlight<T>(
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   const { promise, reject } = Promise.withResolvers<never>();
-  const giveUp = (): void =>
-    reject(new ArtifactError('aborted', 'gave up waiting for a registry', { cause: signal.reason }));
-  if (signal.aborted) giveUp();
+  const giveUp = (): void => reject(aborted(signal));
   signal.addEventListener('abort', giveUp, { once: true });
   try {
     return await Promise.race([work, promise]);
   } finally {
     signal.removeEventListener('abort', giveUp);
   }
+}
+
+function aborted(signal: AbortSignal): ArtifactError {
+  return new ArtifactError('aborted', 'gave up waiting for a registry', { cause: signal.reason });
 }

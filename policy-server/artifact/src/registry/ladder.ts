@@ -43,6 +43,8 @@ export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>;
           const step = { hostKey, security, url };
           const response = await onLiveConnection(request, proven.has(hostKey), () => attempt(step));
           if (proven.size < MAX_PROVEN && request.url.protocol === 'https:') proven.set(hostKey, security);
+          // What servers with TLS say to who comes without: the host has moved up, and the next request looks for it.
+          if (security === 'plain' && response.status === 400) proven.delete(hostKey);
           return response;
         } catch (error) {
           const isLast = index === steps.length - 1;

@@ -13,12 +13,18 @@ export function proxyFor(url: URL, proxies: Proxies): string | undefined {
   const configured = (url.protocol === 'https:' ? proxies.httpsProxy : proxies.httpProxy)?.trim();
   if (configured === undefined || configured === '' || bypassesProxy(url, proxies.noProxy ?? '')) return undefined;
   const text = configured.includes('://') ? configured : `http://${configured}`;
-  const parsed = URL.parse(text);
-  if (parsed !== null && parsed.hostname !== '' && /^(?:https?|socks5?):$/.test(parsed.protocol)) return text;
+  if (isProxyUrl(text)) return text;
   throw new ArtifactError(
     'sources-invalid',
     `the proxy for ${url.protocol}// URLs is no proxy URL – expected http://host:port, https://host:port or socks5://host:port`,
   );
+}
+
+function isProxyUrl(text: string): boolean {
+  const url = URL.parse(text);
+  // Names and passwords are percent-encoded; one that is not cannot be sent.
+  const isEncoded = url !== null && !/%(?![0-9A-Fa-f]{2})/.test(url.username + url.password);
+  return isEncoded && url.hostname !== '' && /^(?:https?|socks5?):$/.test(url.protocol);
 }
 
 /**

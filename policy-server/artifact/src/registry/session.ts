@@ -77,9 +77,12 @@ async function authorized(
 /** Registries behind a proxy often name themselves with `http:`; how they are spoken to is for the ladder to find out. */
 function urlOf({ registry, repository }: Repository, target: string | URL): URL {
   if (typeof target === 'string') return registryUrl(registry, `${repository}/${target}`);
-  return isOwnHost(registry, target)
-    ? new URL(`${target.pathname}${target.search}`, registryUrl(registry, ''))
-    : target;
+  if (!isOwnHost(registry, target)) return target;
+  // By parts: as a text, a path of `//elsewhere/` would be another host, and get the token.
+  const url = registryUrl(registry, '');
+  url.pathname = target.pathname;
+  url.search = target.search;
+  return url;
 }
 
 function send(

@@ -43,13 +43,11 @@ export function stalledError(url: URL, problem: string, cause?: unknown): Artifa
 }
 
 /** The answer did not begin in time: whoever is there speaks, but not to us. */
-export function silentError(url: URL, cause: unknown): ArtifactError {
+export function silentError(url: URL, timeoutMs: number, cause: unknown): ArtifactError {
   return new ArtifactError(
     'download-stalled',
-    `${shownUrl(url)} does not answer: ${reasonOf(cause)} – try again later`,
-    {
-      cause,
-    },
+    `${shownUrl(url)} does not answer: no answer within ${timeoutMs} ms – try again later`,
+    { cause },
   );
 }
 

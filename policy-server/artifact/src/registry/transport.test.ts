@@ -176,6 +176,46 @@ test('a host that moved up from plain HTTP is found again', async (t) => {
   t.match(await ask(), { status: 200, security: 'verified' });
 });
 
+test('a 400 to plain HTTP makes the next request look for TLS again', async (t) => {
+  const registry = await serve(t);
+  registry.route('GET', '/x', { status: 400 });
+  const { transport, records } = open(t, { insecure: [registry.host] });
+  for (const expected of [2, 4]) {
+    await (await get(transport, `https://${registry.host}/x`, { operation: 'x' })).discard();
+    t.equal(records.length, expected);
+  }
+});
+
+test('headers that drip or never end are given up', async (t) => {
+  const respond = (write: (socket: Socket) => void): Promise<string> =>
+    listen(
+      t,
+      createNetServer((socket) => {
+        socket.on('error', () => undefined);
+        socket.once('data', (data) => (data.toString().startsWith('GET') ? write(socket) : socket.destroy()));
+      }),
+    );
+  const repeat = (socket: Socket, text: string): void => {
+    const timer = setInterval(() => socket.write(text), 40);
+    socket.on('close', () => clearInterval(timer));
+  };
+  const drips = await respond((socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n');
+    repeat(socket, 'x: y\r\n');
+  });
+  const hints = await respond((socket) => repeat(socket, 'HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n'));
+  const { transport } = open(t, { insecure: [drips, hints], limits: { headersTimeoutMs: 400, connectTimeoutMs: 100 } });
+  for (const host of [drips, hints]) {
+    await t.rejects(get(transport, `http://${host}/`), { code: 'download-stalled', message: /does not answer/ });
+  }
+});
+
+test('connections that are closed are not opened again', async (t) => {
+  const { transport } = open(t);
+  await transport[Symbol.asyncDispose]();
+  await t.rejects(get(transport, 'https://registry.test/'), { code: 'aborted' });
+});
+
 test('http:// is refused unless the host is insecure', async (t) => {
   const registry = await serve(t);
   const { transport } = open(t, { insecure: ['127.0.0.1'] });

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ArtifactError } from '../errors.ts';
 import type { ArtifactLog } from '../log.ts';
 import type { Proxies, Sources } from '../sources/sources.ts';
 import { createDispatchers } from './dispatchers.ts';
@@ -6,13 +7,13 @@ import { exchange } from './exchange.ts';
 import { createLadder, type Ladder, type LadderStep } from './ladder.ts';
 import { redirected, refused } from './redirect.ts';
 import { retryAfterMs } from './retry-after.ts';
-import { abortedError, shownUrl } from './transport-errors.ts';
+import { abortedError, shownUrl, unreachableError } from './transport-errors.ts';
 
 /** Bounds of one exchange with a server. */
 export interface TransportLimits {
   /** TCP and TLS together, through a proxy as well. */
   readonly connectTimeoutMs: number;
-  /** From the end of the request to the end of the answer's headers. */
+  /** From the beginning of the request to the end of the answer's headers; bodies of requests get time of their own. */
   readonly headersTimeoutMs: number;
   /** Between two pieces of a body. */
   readonly idleTimeoutMs: number;
@@ -103,8 +104,13 @@ export function createTransport(options: TransportOptions): Transport {
   const nowMs = options.nowMs ?? (() => performance.now());
   const ladder = createLadder({ insecure: sources.insecure, log });
   const perform = async (request: TransportRequest, step: LadderStep): Promise<TransportResponse> => {
-    const dispatcher = await dispatchers.dispatcherFor(step.url, step);
-    return exchange(dispatcher, { ...request, url: step.url, security: step.security, limits, nowMs });
+    const { url, security } = step;
+    try {
+      const dispatcher = await dispatchers.dispatcherFor(url, step);
+      return await exchange(dispatcher, { ...request, url, security, limits, nowMs });
+    } catch (error) {
+      throw error instanceof ArtifactError ? error : unreachableError(url, error);
+    }
   };
   const sleep = options.sleep ?? ((ms, signal) => delay(ms, undefined, { signal }));
   return {
