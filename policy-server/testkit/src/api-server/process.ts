@@ -11,6 +11,12 @@ export interface RunningProgram {
 
 const STOP_TIMEOUT_MS = 10_000;
 
+/** A test that crashes disposes of nothing: what still runs is ended with it. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Starts a program; `env` is added to the environment of this process. */
 export function startProgram(
   program: string,
@@ -23,7 +29,9 @@ export function startProgram(
   const keep = (chunk: Buffer): void => void (tail = (tail + chunk.toString()).slice(-8192));
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
+  running.add(child);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  void ended.then(() => running.delete(child));
   return {
     child,
     output: () => tail,
