@@ -91,7 +91,7 @@ export async function loadConfig(
     alwaysAcceptNamespace: flags['always-accept-admission-reviews-on-namespace'],
     ociCacheTtlMs: flags['oci-cache-ttl'] * 1000,
     continueOnErrors: flags['continue-on-errors'],
-    notices,
+    notices: [...notices, ...supplyChain.warnings],
   });
 }
 

@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   ArtifactError,
@@ -30,6 +31,8 @@ export interface SupplyChainConfig {
   readonly trustConfigPath: string | undefined;
   /** Where the public trust root is kept between starts. */
   readonly trustCacheFolder: string;
+  /** Oddities worth a line in the log. */
+  readonly warnings: readonly string[];
 }
 
 const MAX_VERIFICATION_BYTES = 4 * 1024 * 1024;
@@ -46,15 +49,27 @@ export async function loadSupplyChain(
 ): Promise<SupplyChainConfig> {
   const sourcesPath = flags['sources-path'];
   const verificationPath = flags['verification-path'];
+  const dockerFolder = flags['docker-config-json-path'];
   return {
     downloadDir: flags['policies-download-dir'],
     sources: sourcesPath === undefined ? NO_SOURCES : await readSources(sourcesPath),
     proxies: proxiesFromEnvironment(env),
-    dockerConfigFolder: flags['docker-config-json-path'] ?? env['DOCKER_CONFIG'] ?? join(home, '.docker'),
+    dockerConfigFolder: dockerFolder ?? (env['DOCKER_CONFIG'] || join(home, '.docker')),
     verification: verificationPath === undefined ? undefined : await readVerification(verificationPath),
     trustConfigPath: flags['sigstore-trust-config'],
     trustCacheFolder: flags['sigstore-cache-dir'],
+    warnings: dockerFolder === undefined ? [] : await dockerWarnings(dockerFolder),
   };
+}
+
+/** The folder, not the file, is what the flag takes; everybody gets that wrong once. */
+async function dockerWarnings(folder: string): Promise<readonly string[]> {
+  const path = join(folder, 'config.json');
+  const missing = `Docker config file not found. Check if you are pointing to the directory containing the file. The file path should be ${path}.`;
+  return access(path).then(
+    () => [],
+    () => [missing],
+  );
 }
 
 async function readSources(path: string): Promise<Sources> {

@@ -271,3 +271,9 @@ test('the sources file and the verification config are read before anything is f
     'config is missing signatures in both allOf and anyOff list',
   );
 });
+
+test('a folder of credentials without a config.json is pointed out', async (t) => {
+  await using server = await start({}, ['--docker-config-json-path=/none']);
+  const warning = server.log.entries.find(({ message }) => message.startsWith('Docker config file not found. '));
+  t.match(warning, { level: 'warn', message: /The file path should be \/none\/config\.json\.$/ });
+});
