@@ -29,11 +29,11 @@ const TOOLS = {
   'registry-referrers': {
     version: '0.0.0-20251212221603-3adeb8663819',
     needs: ['go'],
-    minutes: 0.2,
+    minutes: 0.1,
     build: buildReferrersRegistry,
   },
-  'registry-switches': { version: '0.22.1', needs: ['go'], minutes: 0.2, build: buildSwitchesRegistry },
-  distribution: { version: '3.1.2', needs: ['go'], minutes: 1, build: buildDistribution },
+  'registry-switches': { version: '0.22.1', needs: ['go'], minutes: 0.1, build: buildSwitchesRegistry },
+  distribution: { version: '3.1.2', needs: ['go'], minutes: 1.5, build: buildDistribution },
   cosign: { version: '3.1.3', needs: ['go'], minutes: 3, build: buildCosign },
   'rust-wasi': {
     version: '1.96',
