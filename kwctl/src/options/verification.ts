@@ -79,7 +79,8 @@ export function verificationConfigPath(environment: Environment): string {
   return join(configFolder(environment), 'verification-config.yml');
 }
 
-function trustRootSource(
+/** The roots signatures are judged by: of `--sigstore-trust-config`, else those of the public Sigstore instance. */
+export function trustRootSource(
   given: CommandArguments,
   { environment, log }: CommandContext,
   { transport }: Pick<RegistryAccess, 'transport'>,

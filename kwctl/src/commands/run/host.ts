@@ -6,6 +6,7 @@ import {
   parseSession,
   RecordSession,
   ReplaySession,
+  type CapabilityHandlers,
   type CapabilitySession,
   type Exchange,
   type HostCalls,
@@ -16,11 +17,14 @@ import type { Log } from '../../output/log.ts';
 import { systemErrorText } from '@portcullis/artifact';
 import { writeWholeFile } from '../../file.ts';
 import { readText } from './input.ts';
+import type { RegistryHandlers } from './registry-handlers.ts';
 
 export interface HostOptions {
   readonly recordPath: string | undefined;
   readonly replayPath: string | undefined;
   readonly log: Log;
+  /** Opens what reaches registries, when the first policy asks about an image. */
+  readonly openRegistries: () => Promise<RegistryHandlers>;
 }
 
 /** What policies find when they ask their host: the outside world, or a recorded session in its place. */
@@ -30,6 +34,9 @@ export class PolicyHost {
   readonly #recording = new RecordSession();
   readonly #recorded: readonly Exchange[] | undefined;
   readonly #guestLogs: Disposable;
+  readonly #openRegistries: () => Promise<RegistryHandlers>;
+  #registries: Promise<RegistryHandlers> | undefined;
+  #handlers: CapabilityHandlers = { DNSLookupHost: createDnsHandler() };
   #replay: ReplaySession | undefined;
   #calls: HostCalls;
 
@@ -37,6 +44,7 @@ export class PolicyHost {
     this.#log = options.log;
     this.#recordPath = options.recordPath;
     this.#recorded = recorded;
+    this.#openRegistries = options.openRegistries;
     this.#calls = this.#createCalls();
     this.#guestLogs = onEvaluatorEvent('guest-logged', ({ level, message, policyId }) =>
       this.#log({ level, target: 'policy_log', message: message.trimEnd(), policyId }),
@@ -58,7 +66,10 @@ export class PolicyHost {
     return host;
   }
 
-  readonly hostCalls: HostCalls = (call, context) => this.#calls(call, context);
+  readonly hostCalls: HostCalls = async (call, context) => {
+    if (call.namespace === 'oci') await this.#reachRegistries();
+    return this.#calls(call, context);
+  };
 
   /** A policy begins; every policy is given the recorded session from its beginning. */
   begin(): void {
@@ -81,8 +92,19 @@ export class PolicyHost {
     if (this.#recordPath !== undefined) await this.#save(this.#recordPath);
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#guestLogs[Symbol.dispose]();
+    const [opened] = await Promise.allSettled([this.#registries]);
+    if (opened.status === 'fulfilled') await opened.value?.[Symbol.asyncDispose]();
+  }
+
+  /** A recorded session asks nobody. */
+  async #reachRegistries(): Promise<void> {
+    if (this.#recorded !== undefined || this.#registries !== undefined) return void (await this.#registries);
+    this.#registries = this.#openRegistries();
+    const { handlers } = await this.#registries;
+    this.#handlers = { ...this.#handlers, ...handlers };
+    this.#calls = this.#createCalls();
   }
 
   async #save(path: string): Promise<void> {
@@ -100,7 +122,7 @@ export class PolicyHost {
     const session: CapabilitySession | undefined =
       this.#replay ?? (this.#recordPath === undefined ? undefined : this.#recording);
     return createCapabilities({
-      handlers: { DNSLookupHost: createDnsHandler() },
+      handlers: this.#handlers,
       log: (event) => this.#logPolicyEvent(event),
       ...(session !== undefined && { session }),
     });

@@ -25,7 +25,11 @@ export async function run(given: CommandArguments, context: CommandContext): Pro
   const plans = await planPolicies(options, context);
   const request = await readRequest(options.requestPath, environment);
   const allowList = hostCapabilities(options.hostCapabilities);
-  using host = await PolicyHost.open({ ...options, log });
+  await using host = await PolicyHost.open({
+    ...options,
+    log,
+    openRegistries: async () => (await import('./registry-handlers.ts')).openRegistryHandlers(given, context),
+  });
   const modules = await loadModules(plans, given, context);
   checkContextAccess(plans, modules, { options, log });
   if (plans.length > 1) {
