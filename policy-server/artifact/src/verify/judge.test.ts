@@ -66,15 +66,15 @@ interface Verdict {
   readonly met: readonly unknown[];
 }
 
-function verdict<R extends Requirement>(
+async function verdict<R extends Requirement>(
   config: Partial<VerificationConfig<R>>,
   found: SignatureEvidence,
   now = new Date(),
-): Verdict {
+): Promise<Verdict> {
   const log: ArtifactLogRecord[] = [];
   try {
     const whole = { allOf: config.allOf, anyOf: config.anyOf };
-    const met = judge(whole, found, { log: (record) => void log.push(record), now });
+    const met = await judge(whole, found, { log: (record) => void log.push(record), now });
     return { text: 'ok', log, met };
   } catch (error) {
     if (!(error instanceof UnmetRequirements)) throw error;
@@ -82,22 +82,26 @@ function verdict<R extends Requirement>(
   }
 }
 
-function isMet(requirement: SignatureRequirement, ...signatures: Signature[]): boolean {
-  return verdict({ allOf: [requirement] }, evidence(...signatures)).text === 'ok';
+async function isMet(requirement: SignatureRequirement, ...signatures: Signature[]): Promise<boolean> {
+  return (await verdict({ allOf: [requirement] }, evidence(...signatures))).text === 'ok';
 }
 
 test('keys of every type are met by their own signatures only', async (t) => {
   const signers = { alice, bob, carol, dave };
   for (const [name, signer] of Object.entries(signers)) {
     for (const [otherName, other] of Object.entries(signers)) {
-      t.equal(isMet(pubKey(signer), signature(other)), name === otherName, `${name} asked for, ${otherName} signed`);
+      t.equal(
+        await isMet(pubKey(signer), signature(other)),
+        name === otherName,
+        `${name} asked for, ${otherName} signed`,
+      );
     }
   }
-  t.equal(isMet(pubKey(bob), signature(alice), signature(bob)), true, 'one of several signatures is enough');
+  t.equal(await isMet(pubKey(bob), signature(alice), signature(bob)), true, 'one of several signatures is enough');
 });
 
 test('allOf unmet: the text names each unmet requirement and ends with a line break', async (t) => {
-  const { text } = verdict(
+  const { text } = await verdict(
     {
       allOf: [
         pubKey(alice),
@@ -138,12 +142,12 @@ annotations: null
 
 test('anyOf counts the entries that are met', async (t) => {
   const signatures = [pubKey(alice), pubKey(bob), pubKey(carol)];
-  const quorum = (minimumMatches: number, ...found: Signature[]): string =>
-    verdict({ anyOf: { minimumMatches, signatures } }, evidence(...found)).text;
-  t.equal(quorum(1, signature(carol)), 'ok');
-  t.equal(quorum(2, signature(alice), signature(carol)), 'ok');
-  t.equal(quorum(0, signature(dave)), 'ok');
-  const short = quorum(2, signature(alice), signature(alice), signature(dave));
+  const quorum = async (minimumMatches: number, ...found: Signature[]): Promise<string> =>
+    (await verdict({ anyOf: { minimumMatches, signatures } }, evidence(...found))).text;
+  t.equal(await quorum(1, signature(carol)), 'ok');
+  t.equal(await quorum(2, signature(alice), signature(carol)), 'ok');
+  t.equal(await quorum(0, signature(dave)), 'ok');
+  const short = await quorum(2, signature(alice), signature(alice), signature(dave));
   t.ok(
     short.startsWith(
       'Image verification failed: minimum number of signatures not reached: needed 2, got 1\nThe following constraints were not satisfied:\nkind: pubKey\nowner: null\nkey: |\n',
@@ -151,23 +155,26 @@ test('anyOf counts the entries that are met', async (t) => {
     short,
   );
   t.equal(short.split('kind: pubKey').length - 1, 2, 'the met one is not listed');
-  t.match(quorum(4, signature(alice), signature(bob), signature(carol)), /needed 4, got 3\n.*satisfied:\n$/s);
+  t.match(await quorum(4, signature(alice), signature(bob), signature(carol)), /needed 4, got 3\n.*satisfied:\n$/s);
   const twice = { minimumMatches: 2, signatures: [pubKey(alice), pubKey(alice)] };
-  t.equal(verdict({ anyOf: twice }, evidence(signature(alice))).text, 'ok', 'entries, not signers');
+  t.equal((await verdict({ anyOf: twice }, evidence(signature(alice)))).text, 'ok', 'entries, not signers');
 });
 
 test('both lists must hold, and neither means that nothing can', async (t) => {
   const both = { allOf: [pubKey(alice)], anyOf: { minimumMatches: 1, signatures: [pubKey(bob), pubKey(carol)] } };
-  t.equal(verdict(both, evidence(signature(alice), signature(carol))).text, 'ok');
-  t.match(verdict(both, evidence(signature(carol))).text, /missing signatures/);
-  t.match(verdict(both, evidence(signature(alice))).text, /minimum number of signatures not reached: needed 1, got 0/);
-  const met = verdict(both, evidence(signature(alice), signature(carol))).met;
+  t.equal((await verdict(both, evidence(signature(alice), signature(carol)))).text, 'ok');
+  t.match((await verdict(both, evidence(signature(carol)))).text, /missing signatures/);
+  t.match(
+    (await verdict(both, evidence(signature(alice)))).text,
+    /minimum number of signatures not reached: needed 1, got 0/,
+  );
+  const met = (await verdict(both, evidence(signature(alice), signature(carol)))).met;
   t.match(met, [
     { list: 'allOf', requirement: both.allOf[0] },
     { list: 'anyOf', requirement: both.anyOf.signatures[1] },
   ]);
-  t.throws(
-    () => judge(parseVerificationConfig('', 'v'), evidence(signature(alice)), { log: () => {}, now: new Date() }),
+  await t.rejects(
+    judge(parseVerificationConfig('', 'v'), evidence(signature(alice)), { log: () => {}, now: new Date() }),
     {
       code: 'verification-failed',
       message: 'Image verification failed: no signatures to verify',
@@ -182,11 +189,11 @@ test('annotations must be on the very signature that meets the requirement', asy
     ['stable', 'true'],
     ['more', 'does not matter'],
   ]);
-  t.equal(isMet(wanted, signature(alice, { annotations })), true);
-  t.equal(isMet(wanted, signature(alice), signature(alice, { annotations })), true, 'the second one has them');
-  t.equal(isMet(wanted, signature(alice), signature(bob, { annotations })), false, 'another signer has them');
-  t.equal(isMet(wanted, signature(alice)), false);
-  t.equal(isMet(pubKey(alice, {}), signature(alice)), true, 'none required');
+  t.equal(await isMet(wanted, signature(alice, { annotations })), true);
+  t.equal(await isMet(wanted, signature(alice), signature(alice, { annotations })), true, 'the second one has them');
+  t.equal(await isMet(wanted, signature(alice), signature(bob, { annotations })), false, 'another signer has them');
+  t.equal(await isMet(wanted, signature(alice)), false);
+  t.equal(await isMet(pubKey(alice, {}), signature(alice)), true, 'none required');
   for (const [env, isExpected] of [
     ['prod', true],
     ['Prod', false],
@@ -195,15 +202,18 @@ test('annotations must be on the very signature that meets the requirement', asy
     ['', false],
     ['.*', false],
   ] as const) {
-    t.equal(isMet(pubKey(alice, { env }), signature(alice, { annotations })), isExpected, JSON.stringify(env));
+    t.equal(await isMet(pubKey(alice, { env }), signature(alice, { annotations })), isExpected, JSON.stringify(env));
   }
-  t.equal(isMet(pubKey(alice, { env: 'p.*' }), signature(alice, { annotations })), false, 'no pattern');
-  t.equal(isMet(pubKey(alice, { toString: 'x' }), signature(alice, { annotations })), false);
+  t.equal(await isMet(pubKey(alice, { env: 'p.*' }), signature(alice, { annotations })), false, 'no pattern');
+  t.equal(await isMet(pubKey(alice, { toString: 'x' }), signature(alice, { annotations })), false);
   const long = signature(alice, { annotations: new Map([['env', 'x'.repeat(100_000)]]) });
-  for (const { message, fields } of verdict({ allOf: [wanted] }, evidence(long)).log) {
+  for (const { message, fields } of (await verdict({ allOf: [wanted] }, evidence(long))).log) {
     t.ok(message.length + JSON.stringify(fields ?? '').length < 1000, 'what a stranger wrote is cut short');
   }
-  const { log } = verdict({ allOf: [wanted] }, evidence(signature(alice, { annotations: new Map([['env', 'dev']]) })));
+  const { log } = await verdict(
+    { allOf: [wanted] },
+    evidence(signature(alice, { annotations: new Map([['env', 'dev']]) })),
+  );
   t.match(
     log.find(({ level }) => level === 'info'),
     {
@@ -230,15 +240,19 @@ test('a key that cannot be used is met by nothing, and the log says why', async 
     ['dsa', dsa.pem],
   ];
   for (const [name, pem] of cases) {
-    const { text, log } = verdict({ allOf: [pubKey({ ...alice, pem })] }, evidence(signature(alice)));
+    const { text, log } = await verdict({ allOf: [pubKey({ ...alice, pem })] }, evidence(signature(alice)));
     t.match(text, /^Image verification failed: missing signatures\n/, name);
     t.match(log[0], { level: 'info', message: /^Cannot use a public key of the verification config: / }, name);
   }
   const commented = pubKey({ ...alice, pem: `the key of alice\n${alice.pem}` });
-  t.equal(isMet(commented, signature(alice)), true, 'text before the key');
-  t.equal(isMet(pubKey({ ...alice, pem: privatePem + alice.pem }), signature(alice)), false, 'a private key first');
+  t.equal(await isMet(commented, signature(alice)), true, 'text before the key');
+  t.equal(
+    await isMet(pubKey({ ...alice, pem: privatePem + alice.pem }), signature(alice)),
+    false,
+    'a private key first',
+  );
   const rest = { minimumMatches: 1, signatures: [pubKey({ ...alice, pem: 'x' }), pubKey(alice)] };
-  t.equal(verdict({ anyOf: rest }, evidence(signature(alice))).text, 'ok', 'the other entries count');
+  t.equal((await verdict({ anyOf: rest }, evidence(signature(alice)))).text, 'ok', 'the other entries count');
 });
 
 test('keyless requirements look at what was proven, and at nothing else', async (t) => {
@@ -251,8 +265,29 @@ test('keyless requirements look at what was proven, and at nothing else', async 
     annotations: new Map([['env', 'prod']]),
   };
   const annotations = new Map([['env', 'prod']]);
-  t.equal(isMet(wanted, signature(alice, { identity, annotations })), true);
-  t.equal(isMet(wanted, signature(alice, { annotations })), false, 'no identity was proven');
-  t.equal(isMet(wanted, signature(alice, { identity }), signature(alice, { annotations })), false, 'two halves');
-  t.equal(isMet({ kind: 'githubAction', owner: 'o', repo: undefined, annotations: undefined }, signature(bob)), false);
+  t.equal(await isMet(wanted, signature(alice, { identity, annotations })), true);
+  t.equal(await isMet(wanted, signature(alice, { annotations })), false, 'no identity was proven');
+  t.equal(await isMet(wanted, signature(alice, { identity }), signature(alice, { annotations })), false, 'two halves');
+  t.equal(
+    await isMet({ kind: 'githubAction', owner: 'o', repo: undefined, annotations: undefined }, signature(bob)),
+    false,
+  );
+});
+
+test('hundreds of keys leave the thread to others, and stop when nobody waits', async (t) => {
+  const signatures = Array.from({ length: 64 }, () => signature(dave));
+  const allOf = Array.from({ length: 60 }, () => pubKey(alice));
+  let turns = 0;
+  const others = setInterval(() => turns++, 1);
+  t.teardown(() => clearInterval(others));
+  const options = { log: () => {}, now: new Date() };
+  await t.rejects(judge({ allOf, anyOf: undefined }, evidence(...signatures), options), {
+    code: 'verification-failed',
+  });
+  t.ok(turns > 3, `others had ${turns} turns`);
+  const startMs = performance.now();
+  const given = { ...options, signal: AbortSignal.timeout(30) };
+  const many = Array.from({ length: 100_000 }, () => pubKey(alice));
+  await t.rejects(judge({ allOf: many, anyOf: undefined }, evidence(...signatures), given), { name: 'TimeoutError' });
+  t.ok(performance.now() - startMs < 5000);
 });

@@ -1,14 +1,22 @@
 import { ArtifactError } from '../errors.ts';
+import type { ArtifactLog } from '../log.ts';
 import { requirementYaml } from './config/requirement-yaml.ts';
 import type { VerificationConfig } from './config/requirement.ts';
 import type { Signature, SignatureEvidence } from './evidence/signature.ts';
 import { matchRequirement, type MatchContext, type Requirement } from './requirement-match.ts';
+import { createTurns } from './turns.ts';
 
 /** A requirement, and the signature that meets it. */
 export interface MetRequirement<R extends Requirement = Requirement> {
   readonly list: 'allOf' | 'anyOf';
   readonly requirement: R;
   readonly signature: Signature;
+}
+
+export interface JudgeOptions {
+  readonly log: ArtifactLog;
+  readonly now: Date;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -18,17 +26,18 @@ export interface MetRequirement<R extends Requirement = Requirement> {
  * @returns which signature meets which requirement
  * @throws UnmetRequirements
  */
-export function judge<R extends Requirement>(
+export async function judge<R extends Requirement>(
   config: VerificationConfig<R>,
   { signatures }: SignatureEvidence,
-  context: MatchContext,
-): readonly MetRequirement<R>[] {
+  { log, now, signal }: JudgeOptions,
+): Promise<readonly MetRequirement<R>[]> {
   const { allOf = [], anyOf } = config;
   requireAnything(config);
-  const all = matchAll('allOf', allOf, { signatures, context });
+  const context: MatchContext = { log, now, turn: createTurns(signal) };
+  const all = await matchAll('allOf', allOf, { signatures, context });
   if (all.unmet.length > 0) throw new UnmetRequirements('missing signatures', all.unmet);
   if (anyOf === undefined) return all.met;
-  const any = matchAll('anyOf', anyOf.signatures, { signatures, context });
+  const any = await matchAll('anyOf', anyOf.signatures, { signatures, context });
   if (any.met.length >= anyOf.minimumMatches) return [...all.met, ...any.met];
   const counts = `needed ${anyOf.minimumMatches}, got ${any.met.length}`;
   throw new UnmetRequirements(`minimum number of signatures not reached: ${counts}`, any.unmet);
@@ -69,15 +78,15 @@ interface Matches<R extends Requirement> {
   readonly unmet: readonly UnmetRequirement[];
 }
 
-function matchAll<R extends Requirement>(
+async function matchAll<R extends Requirement>(
   list: MetRequirement['list'],
   requirements: readonly R[],
   { signatures, context }: { signatures: readonly Signature[]; context: MatchContext },
-): Matches<R> {
+): Promise<Matches<R>> {
   const met: MetRequirement<R>[] = [];
   const unmet: UnmetRequirement[] = [];
   for (const requirement of requirements) {
-    const match = matchRequirement(requirement, signatures, context);
+    const match = await matchRequirement(requirement, signatures, context);
     if (match.kind === 'met') met.push({ list, requirement, signature: match.signature });
     else unmet.push({ requirement, reasons: match.reasons });
   }

@@ -38,7 +38,7 @@ test('keyless signatures, by a trust root of our own', { skip }, async (t) => {
   const trustRoot = trustRootFromConfig(join(t.testdir({ 'trust.json': sigstore.trustConfig() }), 'trust.json'));
   const outcome = async (image: PushedArtifact, ...entries: object[]): Promise<string> => {
     await using run = openRun(registry, { config: allOf(...entries), trustRoot });
-    return run.outcome(image);
+    return await run.outcome(image);
   };
   const missing = /^verification-failed: Image verification failed: missing signatures\n/;
   const classic = await newImage(registry);

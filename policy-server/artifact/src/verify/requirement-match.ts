@@ -12,6 +12,8 @@ export type Requirement = SignatureRequirement | CertificateRequirement;
 export interface MatchContext {
   readonly log: ArtifactLog;
   readonly now: Date;
+  /** Awaited between two signatures. */
+  readonly turn: () => Promise<void>;
 }
 
 /** What keeps a signature from meeting a requirement; `undefined` when nothing does. */
@@ -28,14 +30,15 @@ export type Match =
  * Looks for the signature that meets a requirement: the one that was made by whom it asks for must carry its annotations, too.
  * (Two signatures that each meet one half prove nothing: anybody may add a signature beside an image.)
  */
-export function matchRequirement(
+export async function matchRequirement(
   requirement: Requirement,
   signatures: readonly Signature[],
   context: MatchContext,
-): Match {
+): Promise<Match> {
   const reasons = new Set<string>();
   const signerMismatch = mismatchOf(requirement, context);
   for (const signature of signatures) {
+    await context.turn();
     const reason = signerMismatch(signature) ?? annotationMismatch(signature, requirement, context.log);
     if (reason === undefined) return { kind: 'met', signature };
     context.log({ level: 'debug', target: TARGET, message: `Signature does not meet ${requirement.kind}: ${reason}` });

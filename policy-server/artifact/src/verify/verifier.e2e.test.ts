@@ -36,7 +36,7 @@ for (const referrers of [true, false]) {
       const { immutableReference: reference } = image;
       const outcome = async (config: string): Promise<string> => {
         await using run = openRun(registry, { config });
-        return run.outcome(image);
+        return await run.outcome(image);
       };
       const unsigned = `verification-failed: no signatures found for image: ${image.repository}:v1 `;
       t.equal(await outcome(allOf(pubKeyEntry(alice.publicKey))), unsigned, `${format}: unsigned`);

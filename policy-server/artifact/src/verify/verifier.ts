@@ -75,7 +75,7 @@ async function verifyImage(reference: ImageReference, verification: Verification
   });
   requireSignatures(reference, evidence);
   try {
-    return { digest: evidence.digest, met: judge(config, evidence, { log, now: now() }) };
+    return { digest: evidence.digest, met: await judge(config, evidence, { log, now: now(), signal }) };
   } catch (error) {
     throw error instanceof UnmetRequirements ? trust.explain(error) : error;
   }
