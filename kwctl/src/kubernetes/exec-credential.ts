@@ -56,17 +56,25 @@ export async function execCredential(
   const info = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec });
   const own = (config.env ?? []).flatMap(({ name, value = '' }) => (name === undefined ? [] : [[name, value]]));
   const path = command.includes('/') && !isAbsolute(command) ? join(folder, command) : command;
-  const answer = await output(path, args, { ...env, ...Object.fromEntries(own), KUBERNETES_EXEC_INFO: info });
-  return credentialIn(answer, apiVersion, command);
+  const full = { ...env, ...Object.fromEntries(own), KUBERNETES_EXEC_INFO: info };
+  return credentialIn(await output(path, { args, env: full, hint: config.installHint }), apiVersion, command);
 }
 
-function output(path: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+interface Plugin {
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** How to get the program where it is missing. */
+  readonly hint: string | undefined;
+}
+
+function output(path: string, { args, env, hint }: Plugin): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { env, timeout: TIMEOUT_MS, maxBuffer: MAX_ANSWER_BYTES, killSignal: 'SIGKILL' } as const;
     const child = execFile(path, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
       const said = printable(stderr.trim().slice(-500));
-      const reason = said === '' ? reasonOf(error) : said;
+      const advice = hint !== undefined && error.code === 'ENOENT' ? ` – ${hint.slice(0, 500).toWellFormed()}` : '';
+      const reason = (said === '' ? reasonOf(error) : said) + advice;
       reject(new KwctlError('cluster-unusable', `credential plugin '${path}' failed: ${reason}`, { cause: error }));
     });
     child.stdin?.on('error', () => {}).end();

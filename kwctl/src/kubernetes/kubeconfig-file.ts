@@ -28,6 +28,7 @@ const exec = struct('struct ExecConfig', {
   args: optional(list(string)),
   env: optional(list(struct('struct ExecEnvVar', { name: optional(string), value: optional(string) }))),
   interactiveMode: optional(string),
+  installHint: optional(string),
   provideClusterInfo: optional(boolean),
 });
 

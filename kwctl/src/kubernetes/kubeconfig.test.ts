@@ -95,8 +95,10 @@ test('what is wrong with a kubeconfig is said, secrets are not', async (t) => {
     [kubeconfig({ user: `exec: {apiVersion: ${EXEC_V1}}` }), 'exec of the kubeconfig has no command'],
     [kubeconfig({ user: `exec: {apiVersion: ${EXEC_V1}, command: x, interactiveMode: Always}` }), /wants a terminal/],
     [
-      kubeconfig({ user: `exec: {apiVersion: ${EXEC_V1}, command: no-such-plugin, args: [s3cret]}` }),
-      "credential plugin 'no-such-plugin' failed: No such file or directory (os error 2)",
+      kubeconfig({
+        user: `exec: {apiVersion: ${EXEC_V1}, command: no-such-plugin, args: [s3cret], installHint: get it}`,
+      }),
+      "credential plugin 'no-such-plugin' failed: No such file or directory (os error 2) – get it",
     ],
   ];
   for (const [text, message] of cases) {

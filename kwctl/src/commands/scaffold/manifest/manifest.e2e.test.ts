@@ -200,6 +200,7 @@ test('scaffold manifest: metadata that is missing or not valid', async (t) => {
     ],
     [{ protocolVersion: 'Unknown' }, /^Error: protocolVersion: must be specified for kubewarden-wapc policies/],
     [{ annotations: { 'io.kubewarden.policy.title': 'Not A Name' } }, /^Error: Invalid title 'Not A Name'\. /],
+    [{ annotations: { 'io.kubewarden.policy.title': 'a\u001b[2Jb' } }, /^Error: Invalid title 'a\\u\{1b\}\[2Jb'\. /],
     [{ mutating: 1 }, /^Error: cannot deserialize custom section/],
   ];
   for (const [metadata, stderr] of cases) {

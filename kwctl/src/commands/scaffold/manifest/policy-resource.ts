@@ -1,5 +1,6 @@
 import { jsonFrom, type JsonObject, type JsonValue, type PolicyMetadata } from '@portcullis/protocol';
 import { KwctlError } from '../../../errors.ts';
+import { printable } from '../../../output/log.ts';
 
 /** The kinds a manifest can be made of. */
 export type PolicyKind = 'ClusterAdmissionPolicy' | 'AdmissionPolicy';
@@ -74,6 +75,6 @@ function checkedTitle(title: string): string {
   if (title.length <= MAX_HOST_NAME && HOST_NAME.test(title)) return title;
   throw new KwctlError(
     'metadata-invalid',
-    `Invalid title '${title}'. Must conform to RFC 1123: use lowercase alphanumeric chars, '-' or '.', and start/end with an alphanumeric character.`,
+    `Invalid title '${printable(title)}'. Must conform to RFC 1123: use lowercase alphanumeric chars, '-' or '.', and start/end with an alphanumeric character.`,
   );
 }
