@@ -1,7 +1,6 @@
 import { test } from 'tap';
 import { ArtifactError } from '../../errors.ts';
 import { collected } from './test/collected.ts';
-import { newKeys, pemOf } from './test/test-certificates.ts';
 import { TestImage, type Layer } from './test/test-image.ts';
 import {
   hashedRekord,
@@ -11,9 +10,9 @@ import {
   signStatement,
   simplePayload,
 } from './test/test-signatures.ts';
-import { TestSigstore } from './test/test-sigstore.ts';
+import { newKeys, newSigstore } from './test/test-sigstore.ts';
 
-const sigstore = new TestSigstore();
+const sigstore = await newSigstore();
 const trustRoot = sigstore.source();
 const keys = newKeys();
 const { digest } = new TestImage();
@@ -109,11 +108,11 @@ test('the number and the size of what is looked at are bounded', async (t) => {
 });
 
 test('without a trust root keys still count, certificates do not: nothing fails open', async (t) => {
-  const { certificate, keys: certified } = sigstore.certify();
+  const { pem, keys: certified } = sigstore.certify();
   const payload = simplePayload(digest);
   const signature = signBytes(payload, certified.privateKey);
-  const entry = sigstore.log(hashedRekord(payload, signature, pemOf(certificate)));
-  const image = new TestImage().tag(legacyLayer(payload, { signature, entry, certificate }), legacy());
+  const entry = sigstore.log(hashedRekord(payload, signature, pem));
+  const image = new TestImage().tag(legacyLayer(payload, { signature, entry, pem }), legacy());
   let asked = 0;
   const broken = {
     needsNetwork: true,

@@ -1,7 +1,6 @@
 import { test } from 'tap';
 import { damage, randomFrom } from '@portcullis/testkit';
 import { collected } from './test/collected.ts';
-import { pemOf } from './test/test-certificates.ts';
 import { TestImage } from './test/test-image.ts';
 import {
   bundleEntry,
@@ -16,20 +15,20 @@ import {
   signStatement,
   simplePayload,
 } from './test/test-signatures.ts';
-import { SIGNED_AT_MS, TestSigstore } from './test/test-sigstore.ts';
+import { newSigstore, SIGNED_AT_MS } from './test/test-sigstore.ts';
 
 const MAX_MS = 2000;
-const sigstore = new TestSigstore();
+const sigstore = await newSigstore();
 const trustRoot = sigstore.source();
 const { digest } = new TestImage();
 
 test('damaged layers never prove what the sound one does', async (t) => {
   const random = randomFrom(20_260_314);
-  const { certificate, keys } = sigstore.certify();
+  const { certificate, pem, keys } = sigstore.certify();
   const payload = simplePayload(digest, { env: 'prod' });
   const signature = signBytes(payload, keys.privateKey);
-  const entry = sigstore.log(hashedRekord(payload, signature, pemOf(certificate)));
-  const sound = legacyLayer(payload, { signature, entry, certificate });
+  const entry = sigstore.log(hashedRekord(payload, signature, pem));
+  const sound = legacyLayer(payload, { signature, entry, pem });
   t.ok((await collected(new TestImage().tag(sound), { trustRoot })).signatures[0]?.identity, 'sound');
   const deadline = performance.now() + MAX_MS;
   let kept = 0;
@@ -55,14 +54,14 @@ test('damaged layers never prove what the sound one does', async (t) => {
 
 test('damaged bundles never prove what the sound one does', async (t) => {
   const random = randomFrom(3);
-  const { certificate, keys } = sigstore.certify();
+  const { certificate, pem, keys } = sigstore.certify();
   const statement = signStatement(digest, { annotations: { env: 'prod', count: 2 } });
   const signature = signBytes(preAuthentication(statement), keys.privateKey);
-  const entry = sigstore.log(dsseRecord(statement, signature, pemOf(certificate)));
+  const entry = sigstore.log(dsseRecord(statement, signature, pem));
   const sound = bundleLayer({
     content: envelope(statement, signature),
     material: certificateMaterial(certificate),
-    entries: [bundleEntry(entry, 'dsse', sigstore.inclusionProof(entry))],
+    entries: [bundleEntry(entry)],
   });
   const deadline = performance.now() + MAX_MS;
   let kept = 0;

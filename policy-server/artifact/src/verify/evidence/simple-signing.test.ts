@@ -1,12 +1,20 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { test } from 'tap';
 import { collected, type Collected } from './test/collected.ts';
-import { newKeys, pemOf, type KeyPair } from './test/test-certificates.ts';
 import { TestImage, type Layer } from './test/test-image.ts';
 import { hashedRekord, legacyLayer, publicPem, signBytes, simplePayload } from './test/test-signatures.ts';
-import { MINUTE_MS, SIGNED_AT_MS, TestSigstore, type Certification, type RootOptions } from './test/test-sigstore.ts';
+import {
+  MINUTE_MS,
+  newKeys,
+  newSigstore,
+  SIGNED_AT_MS,
+  type Certification,
+  type KeyPair,
+  type RootOptions,
+} from './test/test-sigstore.ts';
 
-const sigstore = new TestSigstore();
+const sigstore = await newSigstore();
+const stranger = await newSigstore();
 const image = new TestImage();
 const payload = simplePayload(image.digest, { env: 'prod' });
 
@@ -14,11 +22,11 @@ const collect = (layers: readonly Layer[], root: RootOptions = {}): Promise<Coll
   collected(new TestImage().tag(...layers), { trustRoot: sigstore.source(root) });
 
 /** A keyless signature as cosign 2 leaves it, in parts that tests exchange. */
-function keyless(certification: Certification = {}) {
-  const { certificate, keys } = sigstore.certify(certification);
+function keyless(certification: Certification = {}, by = sigstore) {
+  const { certificate, pem, keys } = by.certify(certification);
   const signature = signBytes(payload, keys.privateKey);
-  const record = hashedRekord(payload, signature, pemOf(certificate));
-  return { certificate, keys, signature, record, entry: sigstore.log(record) };
+  const record = hashedRekord(payload, signature, pem);
+  return { certificate, pem, keys, signature, record, entry: sigstore.log(record) };
 }
 
 test('a layer signed with a key is a signature of that key alone, with its annotations', async (t) => {
@@ -105,8 +113,8 @@ test('payloads that do not speak of this image alone are left out', async (t) =>
 });
 
 test('a keyless signature proves who made it, and when', async (t) => {
-  const { certificate, keys, signature, entry } = keyless();
-  const { signatures, rejected } = await collect([legacyLayer(payload, { signature, entry, certificate })]);
+  const { certificate, pem, keys, signature, entry } = keyless();
+  const { signatures, rejected } = await collect([legacyLayer(payload, { signature, entry, pem })]);
   t.same(rejected, []);
   const [found] = signatures;
   t.same(found?.identity, {
@@ -121,73 +129,72 @@ test('a keyless signature proves who made it, and when', async (t) => {
 });
 
 test('log entries that do not hold, or speak of another signature, drop the layer', async (t) => {
-  const { certificate, signature, record, entry } = keyless();
+  const { pem, signature, record, entry } = keyless();
   const other = keyless();
   const payloadElsewhere = simplePayload(image.digest, { env: 'test' });
-  const bodyOf = (change: object): object => ({ ...record, ...change });
-  const cases: Record<string, [ReturnType<TestSigstore['log']>, RegExp]> = {
-    'body changed after it was logged': [{ ...entry, body: other.entry.body }, /another key/],
-    'time changed after it was logged': [{ ...entry, integratedTime: entry.integratedTime + 60 }, /promise/],
-    'index changed': [{ ...entry, logIndex: 1 }, /promise/],
-    'promise of another key': [sigstore.log(record, { keys: newKeys(), logId: entry.logId }), /promise/],
-    'promise of an unknown log': [sigstore.log(record, { keys: newKeys() }), /promise/],
+  const logged = (change: object): typeof entry => sigstore.log({ ...record, ...change });
+  const cases: Record<string, [typeof entry, RegExp]> = {
+    'body changed after it was logged': [{ ...entry, canonicalizedBody: other.entry.canonicalizedBody }, /another key/],
+    'time changed after it was logged': [
+      { ...entry, integratedTime: String(Number(entry.integratedTime) + 60) },
+      /promise/,
+    ],
+    'index changed': [{ ...entry, logIndex: '1' }, /promise/],
+    'promise of another key': [sigstore.log(record, newKeys().privateKey), /promise/],
+    'promise of an unknown log': [stranger.log(record), /promise/],
     'entry of another signature by another key': [other.entry, /another key/],
     'entry of another signature by the same key': [
-      sigstore.log(hashedRekord(payload, signBytes(payload, other.keys.privateKey), pemOf(certificate))),
+      sigstore.log(hashedRekord(payload, signBytes(payload, other.keys.privateKey), pem)),
       /signature mismatch/,
     ],
-    'entry of another payload': [
-      sigstore.log(hashedRekord(payloadElsewhere, signature, pemOf(certificate))),
-      /digest mismatch/,
-    ],
+    'entry of another payload': [sigstore.log(hashedRekord(payloadElsewhere, signature, pem)), /digest mismatch/],
     'entry with the key of another certificate': [
-      sigstore.log(hashedRekord(payload, signature, pemOf(other.certificate))),
+      sigstore.log(hashedRekord(payload, signature, other.pem)),
       /another key/,
     ],
-    'entry of another kind': [sigstore.log(bodyOf({ kind: 'rekord' })), /not of a kind/],
-    'entry of another version': [sigstore.log(bodyOf({ apiVersion: '9.9.9' })), /not of a kind/],
-    'entry without a key': [sigstore.log(bodyOf({ spec: {} })), /cannot be read/],
-    'entry that is no object': [sigstore.log([]), /no JSON with a kind/],
+    'entry of another kind': [logged({ kind: 'rekord' }), /not of a kind/],
+    'entry of another version': [logged({ apiVersion: '9.9.9' }), /not of a kind/],
+    'entry without a key': [logged({ spec: {} }), /cannot be read/],
+    'entry that is no object': [{ ...entry, canonicalizedBody: Buffer.from('[]') }, /no JSON with a kind/],
   };
   for (const [name, [given, reason]] of Object.entries(cases)) {
-    const result = await collect([legacyLayer(payload, { signature, entry: given, certificate })]);
+    const result = await collect([legacyLayer(payload, { signature, entry: given, pem })]);
     t.same(result.signatures, [], name);
     t.match(result.rejected[0], reason, name);
   }
 });
 
 test('a signature that does not verify under its own certificate is none, though everything else holds', async (t) => {
-  const { certificate } = keyless();
+  const { pem } = keyless();
   const foreign = signBytes(payload, newKeys().privateKey);
-  const entry = sigstore.log(hashedRekord(payload, foreign, pemOf(certificate)));
-  const result = await collect([legacyLayer(payload, { signature: foreign, entry, certificate })]);
+  const entry = sigstore.log(hashedRekord(payload, foreign, pem));
+  const result = await collect([legacyLayer(payload, { signature: foreign, entry, pem })]);
   t.same(result.signatures, []);
   t.match(result.rejected, [/signature verification failed/]);
 });
 
 test('a certificate of another key than the one that was logged drops the layer', async (t) => {
   const { signature, entry } = keyless();
-  const { certificate } = keyless();
-  const result = await collect([legacyLayer(payload, { signature, entry, certificate })]);
+  const { pem } = keyless();
+  const result = await collect([legacyLayer(payload, { signature, entry, pem })]);
   t.same(result.signatures, []);
   t.match(result.rejected, [/another key/]);
 });
 
 test('a certificate that does not hold gives no identity, the signature stays one of its key', async (t) => {
-  const stranger = new TestSigstore();
-  const cases: Record<string, [Certification, RegExp]> = {
-    'unknown authority': [{ authority: stranger.authority }, /certificate path/],
-    'expired when it was logged': [{ notAfterMs: SIGNED_AT_MS - 1000 }, /not valid or expired/],
-    'not valid yet when it was logged': [{ notBeforeMs: SIGNED_AT_MS + MINUTE_MS }, /not valid or expired/],
-    'not for signing code': [{ usages: ['1.3.6.1.5.5.7.3.2'] }, /not for signing code/],
-    'no extended key usage': [{ usages: [] }, /no extended key usage/],
-    'no name': [{ names: [] }, /no subject alternative name/],
-    'no promise of a certificate log': [{ ctKeys: null }, /expected 1 SCTs/],
-    'promise of an unknown certificate log': [{ ctKeys: newKeys() }, /SCT verification failed/],
+  const cases: Record<string, [Certification, RegExp, by?: typeof sigstore]> = {
+    'unknown authority': [{}, /certificate path/, stranger],
+    'expired when it was logged': [{ notAfter: new Date(SIGNED_AT_MS - 1000) }, /not valid or expired/],
+    'not valid yet when it was logged': [{ notBefore: new Date(SIGNED_AT_MS + MINUTE_MS) }, /not valid or expired/],
+    'not for signing code': [{ purpose: 'serverAuth' }, /not for signing code/],
+    'no extended key usage': [{ purpose: 'none' }, /no extended key usage/],
+    'no name': [{ names: [] }, /names neither/],
+    'no promise of a certificate log': [{ sct: 'absent' }, /expected 1 SCTs/],
+    'promise of an unknown certificate log': [{ sct: 'stranger' }, /SCT verification failed/],
   };
-  for (const [name, [certification, reason]] of Object.entries(cases)) {
-    const { certificate, keys, signature, entry } = keyless(certification);
-    const result = await collect([legacyLayer(payload, { signature, entry, certificate })]);
+  for (const [name, [certification, reason, by]] of Object.entries(cases)) {
+    const { pem, keys, signature, entry } = keyless(certification, by);
+    const result = await collect([legacyLayer(payload, { signature, entry, pem })]);
     const [found] = result.signatures;
     t.equal(found?.identity, undefined, name);
     t.equal(found?.isSignedBy(keys.publicKey), true, name);
@@ -197,22 +204,19 @@ test('a certificate that does not hold gives no identity, the signature stays on
 });
 
 test('a certificate log is asked for only where the trust root knows one', async (t) => {
-  const { certificate, signature, entry } = keyless({ ctKeys: null });
-  const layer = legacyLayer(payload, { signature, entry, certificate });
+  const { pem, signature, entry } = keyless({ sct: 'absent' });
+  const layer = legacyLayer(payload, { signature, entry, pem });
   t.match((await collect([layer], { without: ['ctlogs'] })).signatures, [
     { identity: { issuer: 'https://issuer.test' } },
   ]);
 });
 
 test('without a verified log entry a certificate gives no identity', async (t) => {
-  const { certificate, keys, signature, entry } = keyless();
+  const { pem, keys, signature, entry } = keyless();
   const cases: Record<string, [Layer, RootOptions]> = {
-    'no entry': [legacyLayer(payload, { signature, certificate }), {}],
-    'no log known': [legacyLayer(payload, { signature, entry, certificate }), { without: ['tlogs'] }],
-    'no authority known': [
-      legacyLayer(payload, { signature, entry, certificate }),
-      { without: ['certificateAuthorities'] },
-    ],
+    'no entry': [legacyLayer(payload, { signature, pem }), {}],
+    'no log known': [legacyLayer(payload, { signature, entry, pem }), { without: ['tlogs'] }],
+    'no authority known': [legacyLayer(payload, { signature, entry, pem }), { without: ['certificateAuthorities'] }],
   };
   for (const [name, [layer, root]] of Object.entries(cases)) {
     const { signatures, logged } = await collect([layer], root);
@@ -223,8 +227,8 @@ test('without a verified log entry a certificate gives no identity', async (t) =
 });
 
 test('authorities and logs count for the time they were valid, also when that is over', async (t) => {
-  const { certificate, signature, entry } = keyless();
-  const layer = legacyLayer(payload, { signature, entry, certificate });
+  const { pem, signature, entry } = keyless();
+  const layer = legacyLayer(payload, { signature, entry, pem });
   const then = { start: '2026-01-01T00:00:00Z', end: '2026-04-01T00:00:00Z' };
   const before = { start: '2025-01-01T00:00:00Z', end: '2026-01-01T00:00:00Z' };
   const later = { start: '2026-06-01T00:00:00Z' };

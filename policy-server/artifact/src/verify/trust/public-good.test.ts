@@ -3,14 +3,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import type { ArtifactLogRecord } from '../../log.ts';
-import { TestSigstore } from '../evidence/test/test-sigstore.ts';
+import { newSigstore } from '../evidence/test/test-sigstore.ts';
 import { publicGoodTrustRoot } from './public-good.ts';
 import { TestTuf, type RepositoryState } from './test/test-tuf.ts';
 import { trustRootFrom } from './trust-config.ts';
 import type { TrustRootSource } from './trust-root.ts';
 import { publicGoodRepository } from './tuf-repository.ts';
 
-const trustedRoot = Buffer.from(JSON.stringify(new TestSigstore().trustedRoot()));
+const trustedRoot = Buffer.from(JSON.stringify((await newSigstore()).trustedRoot()));
 const newTuf = (state: RepositoryState = {}): TestTuf => new TestTuf(trustedRoot, state);
 
 interface Client {
@@ -58,7 +58,7 @@ test('a newer trust root replaces the stored one', async (t) => {
   const folder = t.testdir();
   const tuf = newTuf();
   await client(tuf, folder).source.trustRoot();
-  tuf.publish(Buffer.from(JSON.stringify(new TestSigstore().trustedRoot({ without: ['tlogs'] }))), { version: 2 });
+  tuf.publish(Buffer.from(JSON.stringify((await newSigstore()).trustedRoot({ without: ['tlogs'] }))), { version: 2 });
   t.equal((await client(tuf, folder).source.trustRoot()).material.tlogs.length, 0);
 });
 

@@ -1,9 +1,9 @@
 import { test } from 'tap';
-import { TestSigstore } from '../evidence/test/test-sigstore.ts';
+import { newSigstore } from '../evidence/test/test-sigstore.ts';
 import { singleAttempt } from './single-attempt.ts';
 import { trustRootFromConfig } from './trust-config.ts';
 
-const sigstore = new TestSigstore();
+const sigstore = await newSigstore();
 const trustedRoot = sigstore.trustedRoot();
 
 test('the trust root of a file', async (t) => {
@@ -26,7 +26,7 @@ test('the trust root of a file', async (t) => {
 });
 
 test('a file that is no trust config is refused with the words operators know', async (t) => {
-  const broken = structuredClone(trustedRoot) as { certificateAuthorities: { certChain?: unknown }[] };
+  const broken = structuredClone(trustedRoot) as unknown as { certificateAuthorities: { certChain?: unknown }[] };
   for (const authority of broken.certificateAuthorities) delete authority.certChain;
   const unreadable = JSON.stringify({ trustedRoot }).replace(/"rawBytes":"[^"]{40}/g, '"rawBytes":"AAAA');
   const folder = t.testdir({

@@ -12,8 +12,6 @@ function derLength(length: number): number[] {
 }
 
 export const sequence = (...parts: readonly Uint8Array[]): Buffer => der(0x30, ...parts);
-export const octetString = (...parts: readonly Uint8Array[]): Buffer => der(0x04, ...parts);
-export const bitString = (bytes: Uint8Array): Buffer => der(0x03, Uint8Array.of(0), bytes);
 export const utf8String = (text: string): Buffer => der(0x0c, Buffer.from(text));
 
 export function oid(text: string): Buffer {
@@ -27,15 +25,6 @@ function base128(arc: number): number[] {
   return bytes;
 }
 
-/** GeneralizedTime, whatever the year. */
-export function time(ms: number): Buffer {
-  const text = new Date(ms)
-    .toISOString()
-    .replace(/[-:T]/g, '')
-    .replace(/\.\d+Z$/, 'Z');
-  return der(0x18, Buffer.from(text));
-}
-
 export function extension(name: string, value: Uint8Array, critical = false): Buffer {
-  return sequence(oid(name), ...(critical ? [der(0x01, Uint8Array.of(0xff))] : []), octetString(value));
+  return sequence(oid(name), ...(critical ? [der(0x01, Uint8Array.of(0xff))] : []), der(0x04, value));
 }

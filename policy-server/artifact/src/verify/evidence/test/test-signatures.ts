@@ -1,7 +1,7 @@
 import { createHash, sign, type KeyObject } from 'node:crypto';
-import { pemOf, type KeyPair } from './test-certificates.ts';
-import type { LogEntry } from './test-sigstore.ts';
+import { TransparencyLogEntry } from '@sigstore/protobuf-specs';
 import type { Layer } from './test-image.ts';
+import type { KeyPair, LogRecord } from './test-sigstore.ts';
 
 export const SIMPLE_SIGNING = 'application/vnd.dev.cosign.simplesigning.v1+json';
 export const BUNDLE_V03 = 'application/vnd.dev.sigstore.bundle.v0.3+json';
@@ -23,28 +23,34 @@ export function simplePayload(digest: string, optional: unknown = null): Buffer 
 
 export interface LegacyParts {
   readonly signature?: Uint8Array;
-  readonly entry?: LogEntry;
-  readonly certificate?: Buffer;
+  readonly entry?: TransparencyLogEntry;
+  readonly pem?: string;
 }
 
-export function legacyLayer(payload: Uint8Array, { signature, entry, certificate }: LegacyParts): Layer {
+export function legacyLayer(payload: Uint8Array, { signature, entry, pem }: LegacyParts): Layer {
   const annotations: Record<string, string> = {};
   if (signature !== undefined) annotations['dev.cosignproject.cosign/signature'] = base64(signature);
-  if (certificate !== undefined) annotations['dev.sigstore.cosign/certificate'] = pemOf(certificate);
+  if (pem !== undefined) annotations['dev.sigstore.cosign/certificate'] = pem;
   if (entry !== undefined) annotations['dev.sigstore.cosign/bundle'] = JSON.stringify(promiseOf(entry));
   return { mediaType: SIMPLE_SIGNING, bytes: payload, annotations };
 }
 
 /** A log's promise in the words of cosign 2. */
-export function promiseOf({ body, integratedTime, logIndex, logId, promise }: LogEntry): object {
+function promiseOf(entry: TransparencyLogEntry): object {
+  const { canonicalizedBody, integratedTime, logIndex, logId, inclusionPromise } = entry;
   return {
-    SignedEntryTimestamp: base64(promise),
-    Payload: { body: base64(body), integratedTime, logIndex, logID: logId.toString('hex') },
+    SignedEntryTimestamp: inclusionPromise?.signedEntryTimestamp.toString('base64'),
+    Payload: {
+      body: base64(canonicalizedBody),
+      integratedTime: Number(integratedTime),
+      logIndex: Number(logIndex),
+      logID: logId?.keyId.toString('hex'),
+    },
   };
 }
 
 /** What Rekor keeps of a signature over bytes. */
-export function hashedRekord(signed: Uint8Array, signature: Uint8Array, keyPem: string): object {
+export function hashedRekord(signed: Uint8Array, signature: Uint8Array, keyPem: string): LogRecord {
   return {
     apiVersion: '0.0.1',
     kind: 'hashedrekord',
@@ -56,7 +62,7 @@ export function hashedRekord(signed: Uint8Array, signature: Uint8Array, keyPem: 
 }
 
 /** What Rekor keeps of an envelope. */
-export function dsseRecord(payload: Uint8Array, signature: Uint8Array, keyPem: string): object {
+export function dsseRecord(payload: Uint8Array, signature: Uint8Array, keyPem: string): LogRecord {
   return {
     apiVersion: '0.0.1',
     kind: 'dsse',
@@ -133,17 +139,7 @@ export function envelope(payload: Uint8Array, signature: Uint8Array, payloadType
 }
 
 /** The entry as a bundle carries it. */
-export function bundleEntry(entry: LogEntry, kind: string, proof: object | undefined, withPromise = true): object {
-  return {
-    logIndex: String(entry.logIndex),
-    logId: { keyId: base64(entry.logId) },
-    kindVersion: { kind, version: '0.0.1' },
-    integratedTime: String(entry.integratedTime),
-    ...(withPromise ? { inclusionPromise: { signedEntryTimestamp: base64(entry.promise) } } : {}),
-    ...(proof === undefined ? {} : { inclusionProof: proof }),
-    canonicalizedBody: base64(entry.body),
-  };
-}
+export const bundleEntry = (entry: TransparencyLogEntry): object => TransparencyLogEntry.toJSON(entry) as object;
 
 /** What `cosign sign --key` makes of a statement. */
 export function keySignedBundle(payload: Uint8Array, { privateKey }: KeyPair, hash: string | null = 'sha256'): Layer {
