@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { damage, randomFrom } from '@portcullis/testkit';
+import { damage, policyModule, randomFrom } from '@portcullis/testkit';
 import { test, type Test } from 'tap';
-import type { Outcome } from '../../../test/kwctl-process.ts';
+import { kwctl, REVIEW, type Outcome } from '../../../test/kwctl-process.ts';
 import { scaffold } from '../scaffold-run.ts';
 import { parseValidatingAdmissionPolicy } from './validating-admission-policy.ts';
 
@@ -228,6 +228,17 @@ test('scaffold vap: what is no policy, no binding, or makes no sense together', 
   t.match(await scaffold(['vap', '-p', 'x'], { home }), {
     code: 2,
     stderr: /the following required arguments were not provided:\n {2}--binding </,
+  });
+});
+
+test('what scaffold vap prints, kwctl run accepts', async (t) => {
+  const { stdout } = await vap(t, {}, '--cel-policy', `file://${t.testdirName}/policy.wasm`);
+  const cwd = t.testdir({ 'review.json': REVIEW, 'policy.yaml': stdout });
+  writeFileSync(join(cwd, 'policy.wasm'), await policyModule({ rejectWith: 'no' }));
+  t.match(await kwctl(['run', '-r', 'review.json', 'policy.yaml'], { cwd }), {
+    code: 0,
+    stdout: '"allowed":false',
+    stderr: '',
   });
 });
 
