@@ -197,7 +197,7 @@ test('what an error of a registry says is told in its own words', async (t) => {
   says('denied', 403, '{"errors":[{"code":"DENIED"},{"message":"not yours"}]}');
   await t.rejects(asking('denied'), {
     code: 'not-authorized',
-    message: /\[OCI API error: DENIED, OCI API error: not yours\]$/,
+    message: /\[OCI API error: DENIED, OCI API error: not yours\] – use credentials that may do this$/,
   });
   says('limited', 429, '', { 'retry-after': '7200' });
   for (const refused of [asking('limited'), client.digest(at(registry, { tag: 'limited' }))]) {
@@ -580,6 +580,18 @@ test('identity tokens are exchanged by POST, and by GET where that is not served
   const get = old.requests.find(({ method, path }) => method === 'GET' && path === '/auth');
   t.equal(get?.headers.authorization, `Basic ${Buffer.from('<token>:refresh-me').toString('base64')}`);
   t.equal(old.requests.at(-1)?.headers.authorization, 'Bearer abc');
+});
+
+test('tokens of a registry without TLS: the service on its own host may see the password', async (t) => {
+  const registry = await serve(t, { tokens: { basicAuth: { user: 'alice', password: 'hush' } } });
+  const credentials = { [registry.host]: { kind: 'basic', username: 'alice', password: 'hush' } as const };
+  const { client } = open(t, { insecure: [registry.host], credentials });
+  const path = `/v2/${REPOSITORY}/manifests/v1`;
+  registry.route('PUT', path, { status: 201 });
+  await client.pushManifest(at(registry), Buffer.from('{}'), OCI_MANIFEST);
+  await t.rejects(client.manifest(at(registry)), { code: 'not-found' });
+  const scopes = registry.tokens?.requests.map(({ query }) => query.get('scope'));
+  t.same(scopes, [`repository:${REPOSITORY}:pull,push`, `repository:${REPOSITORY}:pull`], 'reading asks for no more');
 });
 
 test('a token service elsewhere sees the password only when the registry’s certificate was checked', async (t) => {

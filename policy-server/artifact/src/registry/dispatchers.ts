@@ -61,14 +61,16 @@ interface TlsSettings {
  * authorities costs more than many a download.
  */
 function createTlsSettings({ authorities, systemAuthorities }: DispatchersOptions): TlsSettings {
-  let system: Promise<TlsOptions> | undefined;
+  let system: Promise<readonly string[]> | undefined;
+  const trusting = async (own: readonly string[]): Promise<TlsOptions> => {
+    system ??= systemAuthorities === undefined ? authoritiesOfSystem() : Promise.resolve(systemAuthorities);
+    return checked([...(await system), ...own]);
+  };
   return {
     optionsFor(security, trusted) {
       if (security === 'plain') return Promise.resolve({});
       if (security === 'unverified') return unchecked();
-      if (trusted !== undefined) return checked(systemAuthorities, authorities.get(trusted) ?? []);
-      system ??= checked(systemAuthorities, []);
-      return system;
+      return trusting(trusted === undefined ? [] : (authorities.get(trusted) ?? []));
     },
   };
 }
@@ -78,15 +80,14 @@ async function unchecked(): Promise<TlsOptions> {
   return { secureContext: createSecureContext(), rejectUnauthorized: false };
 }
 
-async function checked(system: readonly string[] | undefined, own: readonly string[]): Promise<TlsOptions> {
+async function checked(authorities: readonly string[]): Promise<TlsOptions> {
   const { createSecureContext } = await import('node:tls');
   // Folders of certificates hold each of them several times.
-  const ca = [...new Set([...(system ?? (await systemAuthorities())), ...own])];
-  return { secureContext: createSecureContext({ ca }), rejectUnauthorized: true };
+  return { secureContext: createSecureContext({ ca: [...new Set(authorities)] }), rejectUnauthorized: true };
 }
 
 /** The system's authorities, with those of NODE_EXTRA_CA_CERTS; Node's own list where a container has none. */
-async function systemAuthorities(): Promise<string[]> {
+async function authoritiesOfSystem(): Promise<readonly string[]> {
   const { getCACertificates } = await import('node:tls');
   const system = getCACertificates('system');
   return [...(system.length > 0 ? system : getCACertificates('bundled')), ...getCACertificates('extra')];

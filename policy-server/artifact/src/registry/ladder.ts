@@ -19,8 +19,6 @@ export interface Ladder {
   ): Promise<TransportResponse>;
 }
 
-/** Redirects name hosts too: strangers must not fill the memory. */
-const MAX_PROVEN = 1000;
 const STEPS: readonly TransportSecurity[] = ['verified', 'unverified', 'plain'];
 const BROKEN_CONNECTION: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 /** How many connections in a row may turn out to be closed. */
@@ -32,17 +30,20 @@ const PROTOCOL_NAMES = { verified: 'HTTPS(SystemCa)', unverified: 'HTTPS(NoTlsVe
  * to the next step: an answer, of whatever status, is the host's own.
  */
 export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>; log: ArtifactLog }): Ladder {
+  // Of insecure hosts: others have one step.
   const proven = new Map<string, TransportSecurity>();
   return {
     async climb(request, attempt) {
       const hostKey = request.hostKey ?? request.url.host;
-      const steps = stepsFor(request.url, insecure.has(hostKey), proven.get(hostKey));
+      const isInsecure = insecure.has(hostKey);
+      const isSettled = !isInsecure || proven.has(hostKey);
+      const steps = stepsFor(request.url, isInsecure, proven.get(hostKey));
       for (const [index, security] of steps.entries()) {
         const url = urlFor(request.url, hostKey, security);
         try {
           const step = { hostKey, security, url };
-          const response = await onLiveConnection(request, proven.has(hostKey), () => attempt(step));
-          if (proven.size < MAX_PROVEN && request.url.protocol === 'https:') proven.set(hostKey, security);
+          const response = await onLiveConnection(request, isSettled, () => attempt(step));
+          if (isInsecure && request.url.protocol === 'https:') proven.set(hostKey, security);
           // What servers with TLS say to who comes without: the host has moved up, and the next request looks for it.
           if (security === 'plain' && response.status === 400) proven.delete(hostKey);
           return response;
@@ -64,9 +65,13 @@ export function createLadder({ insecure, log }: { insecure: ReadonlySet<string>;
  * A server may close an idle connection just when a request is on its way over it; the next connection may have been idle
  * as long. Reading is tried again; what changes something is not, because it may have arrived.
  */
-async function onLiveConnection<T>(request: TransportRequest, isKnown: boolean, attempt: () => Promise<T>): Promise<T> {
+async function onLiveConnection<T>(
+  request: TransportRequest,
+  isSettled: boolean,
+  attempt: () => Promise<T>,
+): Promise<T> {
   const isReading = request.method === 'GET' || request.method === 'HEAD';
-  for (let left = isReading && isKnown ? STALE_CONNECTIONS : 0; ; left--) {
+  for (let left = isReading && isSettled ? STALE_CONNECTIONS : 0; ; left--) {
     try {
       return await attempt();
     } catch (error) {

@@ -280,7 +280,13 @@ test('which hosts go around a proxy', (t) => {
   t.equal(proxyFor(new URL('https://b.test/'), proxies), 'http://user:hush@secure:3129');
   t.equal(proxyFor(new URL('https://a.test/'), proxies), undefined);
   t.equal(proxyFor(new URL('http://b.test/'), { ...proxies, httpProxy: ' ' }), undefined);
-  for (const bad of ['http://user:hush@', 'ftp://hush', 'http://user:hush@host:99999', 'http://user:100%hush@host']) {
+  for (const bad of [
+    'http://user:hush@',
+    'ftp://hush',
+    'socks5://hush',
+    'http://user:hush@host:99999',
+    'http://user:100%hush@host',
+  ]) {
     t.throws(
       () => proxyFor(new URL('http://b.test/'), { ...proxies, httpProxy: bad }),
       { code: 'sources-invalid', message: /^(?!.*hush)/s },

@@ -16,7 +16,7 @@ export function proxyFor(url: URL, proxies: Proxies): string | undefined {
   if (isProxyUrl(text)) return text;
   throw new ArtifactError(
     'sources-invalid',
-    `the proxy for ${url.protocol}// URLs is no proxy URL – expected http://host:port, https://host:port or socks5://host:port`,
+    `the proxy for ${url.protocol}// URLs is no proxy URL – expected http://host:port or https://host:port`,
   );
 }
 
@@ -24,7 +24,7 @@ function isProxyUrl(text: string): boolean {
   const url = URL.parse(text);
   // Names and passwords are percent-encoded; one that is not cannot be sent.
   const isEncoded = url !== null && !/%(?![0-9A-Fa-f]{2})/.test(url.username + url.password);
-  return isEncoded && url.hostname !== '' && /^(?:https?|socks5?):$/.test(url.protocol);
+  return isEncoded && url.hostname !== '' && (url.protocol === 'http:' || url.protocol === 'https:');
 }
 
 /**

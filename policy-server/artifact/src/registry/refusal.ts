@@ -50,6 +50,7 @@ function codeOf(status: number): ArtifactErrorCode {
 function adviceFor(status: number, waitMs: number | undefined, hint: string | undefined): string {
   const known = hint === undefined ? '' : `${hint}; `;
   if (status === 401) return ` – ${known}log in, or check the credentials for this host in the docker config`;
+  if (status === 403) return ` – ${known}use credentials that may do this`;
   if (status !== 429 && status !== 503) return '';
   return waitMs === undefined
     ? ' – try again later'

@@ -8,7 +8,7 @@ import {
   type RegistryOptions,
   registryTools,
   startRegistry,
-  type TestRegistry,
+  startTamperingProxy,
 } from '@portcullis/testkit';
 import { test, type Test } from 'tap';
 import type { CredentialSource } from '../credentials/credentials.ts';
@@ -32,7 +32,11 @@ const REGISTRIES: Readonly<Record<string, RegistryOptions>> = {
   },
 };
 
-function open(t: Test, registry: TestRegistry, credentials: CredentialSource['credentialFor']): RegistryClient {
+function open(
+  t: Test,
+  registry: { host: string; authority?: string | undefined },
+  credentials: CredentialSource['credentialFor'],
+): RegistryClient {
   const log = (): void => undefined;
   const trusted = registry.authority;
   const transport = createTransport({
@@ -115,3 +119,24 @@ for (const [name, options] of Object.entries(REGISTRIES)) {
     await t.rejects(anonymous.digest(reference), { code: 'not-authorized', message: /Not authorized: url https:/ });
   });
 }
+
+const skipTokens = await missingTool(...registryTools({ referrers: false }));
+test('a registry behind a token service is pushed to and pulled from', { skip: skipTokens }, async (t) => {
+  await using registry = await startRegistry({ referrers: false });
+  await using guarded = await startTamperingProxy(registry.url, {
+    tls,
+    authority: authority.cert,
+    tokens: { basicAuth, expiresInSeconds: 300 },
+  });
+  const open_ = (credentials: CredentialSource['credentialFor']): RegistryClient =>
+    open(t, { host: guarded.host, authority: authority.cert }, credentials);
+  const client = open_(() => Promise.resolve({ kind: 'basic', username: 'alice', password: 'open sesame' }));
+  const repository = { registry: guarded.host, repository: 'team/policy' };
+  const layer = randomBytes(5 * 1024 * 1024);
+  const descriptor = descriptorOf(layer, 'application/vnd.wasm.content.layer.v1+wasm');
+  await client.pushBlob(repository, layer, descriptor.digest);
+  t.ok(layer.equals(await client.blob(repository, descriptor, { maxBytes: layer.length })));
+  t.equal(guarded.tokens?.requests.length, 2, 'one token to push with, one to pull with');
+  const anonymous = open_(() => Promise.resolve(undefined));
+  await t.rejects(anonymous.blob(repository, descriptor, { maxBytes: layer.length }), { code: 'not-authorized' });
+});
