@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArtifactError, parseVerificationConfig, verificationConfigYaml } from '@portcullis/artifact';
 import { test } from 'tap';
@@ -157,6 +157,9 @@ test('which config holds: flags, the given file, the file in the folder of the u
   t.match(after.records, [{ level: 'info', message: 'Default verification config present, using it' }]);
   writeFileSync(own, 'apiVersion: v2\n');
   await t.rejects(open(NOTHING, after), { message: /^Not a supported configuration version: Unsupported/ });
+  rmSync(own);
+  symlinkSync(own, own);
+  await t.rejects(open(NOTHING, after), { message: /^failed to read verification file: / }, 'it may be there');
 });
 
 test('the scaffolded config says where it belongs, and can be read again', async (t) => {

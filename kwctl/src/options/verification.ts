@@ -69,7 +69,7 @@ async function findConfig(
   }
   if (path !== undefined) return { config: await loadVerificationConfig(path, readFile), unsignedFiles: 'refuse' };
   const ownPath = verificationConfigPath(environment);
-  if (!(await exists(ownPath))) return undefined;
+  if (!(await mayExist(ownPath))) return undefined;
   log({ level: 'info', target: 'kwctl', message: 'Default verification config present, using it' });
   return { config: await loadVerificationConfig(ownPath, readFile), unsignedFiles: 'warn' };
 }
@@ -117,9 +117,10 @@ export function notValidated(uri: string, error: unknown): unknown {
   return new ArtifactError(code, message, { cause: error, status, retryAfterMs, stage });
 }
 
-async function exists(path: string): Promise<boolean> {
+/** What cannot be looked at may be there: then reading it fails, and nothing passes without verification. */
+async function mayExist(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
-    () => false,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
   );
 }

@@ -66,7 +66,7 @@ function keyMismatch({ key: pem, owner }: PubKeyRequirement, log: ArtifactLog): 
     return (signature) => (signature.isSignedBy(parsed.key) ? undefined : 'it does not verify with the key');
   }
   const message = `Cannot use a public key of the verification config: ${parsed.reason}`;
-  log({ level: 'info', target: TARGET, message, ...(owner === undefined ? {} : { fields: { owner } }) });
+  log({ level: 'info', target: TARGET, message, ...(owner === undefined ? {} : { fields: { owner: quoted(owner) } }) });
   return () => 'the key cannot be used';
 }
 
