@@ -24,10 +24,20 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 export function unreachableError(url: URL, cause: unknown): ArtifactError {
   return new ArtifactError(
     'registry-unreachable',
-    `error sending request for url (${shownUrl(url)}) – ${reasonOf(cause)}; ` +
-      'check host and port; a host with an own CA belongs in source_authorities of the sources file, one without TLS in insecure_sources',
+    `error sending request for url (${shownUrl(url)}) – ${reasonOf(cause)}; ${adviceFor(cause)}`,
     { cause },
   );
+}
+
+function adviceFor(cause: unknown): string {
+  const reason = REASONS.get(errorCode(cause) ?? '') ?? '';
+  if (reason.endsWith('UnknownIssuer')) {
+    return 'if it has a certificate of your own authority, name that in source_authorities of the sources file';
+  }
+  if (reason.includes('InvalidContentType')) {
+    return 'if it is meant to be spoken to without TLS, name it in insecure_sources of the sources file';
+  }
+  return 'check host, port and network';
 }
 
 export function abortedError(url: URL, cause: unknown): ArtifactError {

@@ -72,7 +72,7 @@ test('a host is spoken to over checked HTTPS, with its own authority and nobody 
   });
   const { message, cause } = refusal as unknown as ArtifactError;
   t.match(message, `error sending request for url (https://${registry.host}/x) – `);
-  t.match(message, /invalid peer certificate: UnknownIssuer; .*source_authorities.*insecure_sources/);
+  t.match(message, /invalid peer certificate: UnknownIssuer; .*source_authorities/);
   t.notMatch(message, /secret/, 'the query stays out');
   t.ok(cause instanceof Error, 'what went wrong is kept');
   t.same(others.records, [], 'a host that is not insecure has one step, and no step is logged');
@@ -121,7 +121,7 @@ test('the last step’s error is the final one', async (t) => {
   const { transport, records } = open(t, { insecure: [host] });
   await t.rejects(get(transport, `https://${host}/v2/`, { operation: 'push' }), {
     code: 'registry-unreachable',
-    message: /^error sending request for url \(http:\/\/.*\) – connect ECONNREFUSED/,
+    message: /^error sending request for url \(http:\/\/.*\) – connect ECONNREFUSED .*; check host, port and network$/,
   });
   t.equal(records.length, 2);
 });
