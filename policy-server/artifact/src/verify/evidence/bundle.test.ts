@@ -20,11 +20,9 @@ import {
   signStatement,
 } from './test/test-signatures.ts';
 import {
-  MINUTE_MS,
   newKeys,
   newSigstore,
   SIGNED_AT_MS,
-  USER,
   type Certification,
   type KeyPair,
   type RootOptions,
@@ -156,33 +154,6 @@ test('bundles of the versions before 0.3 are read, too', async (t) => {
     const mediaType = `application/vnd.dev.sigstore.bundle+json;version=${version}`;
     const result = await collect([bundleLayer({ mediaType, content, material: chain, entries: [bundleEntry(entry)] })]);
     t.match(result.signatures, [{ identity: { issuer: 'https://issuer.test' } }], version);
-  }
-});
-
-test('a time stamp says when, too, and is checked', async (t) => {
-  const { services } = sigstore;
-  const signer = services.issue(USER, { notBefore: new Date(Date.now() - MINUTE_MS) });
-  const withStamp = { timestamp: true, inclusionPromise: false };
-  const made = await services.signBundle(image.digest, signer, withStamp);
-  const other = await services.signBundle(image.digest, signer, withStamp);
-  const stampOf = (bundle: string): string => /"signedTimestamp":"([^"]+)"/.exec(bundle)?.[1] ?? '';
-  const collectText = (text: string, root?: RootOptions): Promise<Collected> =>
-    collect([{ mediaType: BUNDLE_V03, bytes: Buffer.from(text) }], root);
-  t.match((await collectText(made)).signatures, [{ identity: { issuer: USER.issuer }, integratedTimeMs: undefined }]);
-  const cases = {
-    'of another signature': [await collectText(made.replace(stampOf(made), stampOf(other))), /could not be verified/],
-    'of an authority nobody knows': [
-      await collectText(made, { without: ['timestampAuthorities'] }),
-      /could not be verified/,
-    ],
-    'of another time': [
-      await collectText(await services.signBundle(image.digest, services.issue(USER), withStamp)),
-      /expired/,
-    ],
-  } as const;
-  for (const [name, [{ signatures, logged }, reason]] of Object.entries(cases)) {
-    t.equal(signatures[0]?.identity, undefined, name);
-    t.match(logged, reason, name);
   }
 });
 

@@ -152,6 +152,10 @@ test('log entries that do not hold, or speak of another signature, drop the laye
       sigstore.log(hashedRekord(payload, signature, other.pem)),
       /another key/,
     ],
+    'entry with another bare key': [
+      sigstore.log(hashedRekord(payload, signature, publicPem(other.keys.publicKey))),
+      /another key/,
+    ],
     'entry of another kind': [logged({ kind: 'rekord' }), /not of a kind/],
     'entry of another version': [logged({ apiVersion: '9.9.9' }), /not of a kind/],
     'entry without a key': [logged({ spec: {} }), /cannot be read/],
@@ -162,6 +166,13 @@ test('log entries that do not hold, or speak of another signature, drop the laye
     t.same(result.signatures, [], name);
     t.match(result.rejected[0], reason, name);
   }
+});
+
+test('a log entry may name the bare key of the certificate', async (t) => {
+  const { pem, keys, signature } = keyless();
+  const entry = sigstore.log(hashedRekord(payload, signature, publicPem(keys.publicKey)));
+  const { signatures } = await collect([legacyLayer(payload, { signature, entry, pem })]);
+  t.match(signatures, [{ identity: { issuer: 'https://issuer.test' }, integratedTimeMs: SIGNED_AT_MS }]);
 });
 
 test('a signature that does not verify under its own certificate is none, though everything else holds', async (t) => {

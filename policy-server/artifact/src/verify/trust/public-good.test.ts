@@ -10,7 +10,9 @@ import { trustRootFrom } from './trust-config.ts';
 import type { TrustRootSource } from './trust-root.ts';
 import { publicGoodRepository } from './tuf-repository.ts';
 
-const trustedRoot = Buffer.from(JSON.stringify((await newSigstore()).trustedRoot()));
+const root = (await newSigstore()).trustedRoot();
+const logCount = root.tlogs.length;
+const trustedRoot = Buffer.from(JSON.stringify(root));
 const newTuf = (state: RepositoryState = {}): TestTuf => new TestTuf(trustedRoot, state);
 
 interface Client {
@@ -36,7 +38,7 @@ test('the trust root comes by TUF, when it is first asked for, once for all', as
   t.same(tuf.requests, [], 'nobody asked yet');
   const [first, second] = await Promise.all([source.trustRoot(), source.trustRoot()]);
   t.equal(first, second);
-  t.match(first.material, { certificateAuthorities: { length: 1 }, tlogs: { length: 1 } });
+  t.match(first.material, { certificateAuthorities: { length: 1 }, tlogs: { length: logCount } });
   t.match(tuf.requests, ['2.root.json', 'timestamp.json', '1.snapshot.json', '1.targets.json', /^targets\//]);
   await source.trustRoot();
   t.equal(tuf.requests.length, 5);
@@ -50,7 +52,7 @@ test('without network the stored metadata serves as long as it has not expired',
   await client(tuf, folder).source.trustRoot();
   tuf.isDown = true;
   const { source, records } = client(tuf, folder);
-  t.equal((await source.trustRoot()).material.tlogs.length, 1);
+  t.equal((await source.trustRoot()).material.tlogs.length, logCount);
   t.match(records, [{ level: 'warn', message: /^Cannot refresh.*has not expired$/, fields: { error: /no route/ } }]);
 });
 
@@ -102,7 +104,7 @@ test('an older version than the stored one is refused', async (t) => {
   await client(tuf, folder).source.trustRoot();
   tuf.publish(Buffer.from('{}'), { version: 4 });
   const { source, records } = client(tuf, folder);
-  t.equal((await source.trustRoot()).material.tlogs.length, 1, 'the stored one');
+  t.equal((await source.trustRoot()).material.tlogs.length, logCount, 'the stored one');
   t.match(records, [{ fields: { error: /less than current version/ } }]);
 });
 
@@ -114,7 +116,7 @@ test('a crash while metadata was written is healed', async (t) => {
   for (const name of ['root.json', 'timestamp.json', 'targets/trusted_root.json']) {
     const path = join(folder, repository, name);
     writeFileSync(path, readFileSync(path).subarray(0, 20));
-    t.equal((await client(tuf, folder).source.trustRoot()).material.tlogs.length, 1, name);
+    t.equal((await client(tuf, folder).source.trustRoot()).material.tlogs.length, logCount, name);
   }
   t.same(readdirSync(folder), [repository]);
 });
@@ -131,7 +133,7 @@ test('after a failure the next attempt comes ten seconds later', async (t) => {
   await t.rejects(source.trustRoot(), { code: 'trust-root-unavailable' });
   t.equal(tuf.requests.length, asked);
   nowMs = 10_000;
-  t.equal((await source.trustRoot()).material.tlogs.length, 1);
+  t.equal((await source.trustRoot()).material.tlogs.length, logCount);
 });
 
 test('a folder that cannot be used is an error with a reason', async (t) => {

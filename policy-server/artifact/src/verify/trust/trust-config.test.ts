@@ -17,9 +17,15 @@ test('the trust root of a file', async (t) => {
     'snake.json': JSON.stringify({ trusted_root: trustedRoot }),
     'keys-only.json': JSON.stringify({ trustedRoot: { mediaType: 'x' } }),
   });
+  const { certificateAuthorities, tlogs, ctlogs } = trustedRoot;
+  const counts = {
+    certificateAuthorities: { length: certificateAuthorities.length },
+    tlogs: { length: tlogs.length },
+    ctlogs: { length: ctlogs.length },
+  };
   for (const name of ['config.json', 'snake.json']) {
     const { material } = await trustRootFromConfig(`${folder}/${name}`).trustRoot();
-    t.match(material, { certificateAuthorities: { length: 1 }, tlogs: { length: 1 }, ctlogs: { length: 1 } }, name);
+    t.match(material, counts, name);
   }
   const { material } = await trustRootFromConfig(`${folder}/keys-only.json`).trustRoot();
   t.match(material, { certificateAuthorities: [], tlogs: [] }, 'no authority: keys can still be judged');
