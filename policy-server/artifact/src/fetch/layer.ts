@@ -10,7 +10,7 @@ const LAYER_MEDIA_TYPE = 'application/vnd.wasm.content.layer.v1+wasm';
 const MAX_CONFIG_BYTES = 1024 * 1024;
 /** A connection that is cut is made again, as long as each brings a piece worth the trouble. */
 const MAX_CONNECTIONS = 5;
-const MIN_PIECE_BYTES = 64 * 1024;
+const MIN_PIECE_BYTES = 16 * 1024;
 
 /** The module of a policy in a registry: which layer it is, and how to get it. */
 export interface ModuleLayer {

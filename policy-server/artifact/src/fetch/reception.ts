@@ -18,6 +18,8 @@ export interface ReceptionOptions {
   readonly onProgress: (progress: DownloadProgress) => void;
   /** @default 'sha256' */
   readonly algorithm?: string;
+  /** Nothing but the first bytes tells what comes: what begins as no module is not waited for. */
+  readonly isUnannounced?: boolean;
 }
 
 /** Bytes on their way into a draft: counted, bounded and hashed as they come; no more than one piece is ever held. */
@@ -49,9 +51,10 @@ export class Reception {
 
   /** Takes all of a body, behind what is there. */
   async take(body: AsyncIterable<Uint8Array>): Promise<void> {
-    const { name, maxBytes, totalBytes, onProgress } = this.#options;
+    const { name, maxBytes, totalBytes, onProgress, isUnannounced } = this.#options;
     for await (const piece of body) {
       if (this.length === 0) refusePage(piece.subarray(0, 64), name);
+      if (this.length === 0 && isUnannounced === true && piece.length >= 4) refuseNoModule(piece.subarray(0, 4), name);
       if (this.length + piece.length > maxBytes) throw tooLarge(name, maxBytes);
       this.#hash.update(piece);
       await this.#draft.write(piece);

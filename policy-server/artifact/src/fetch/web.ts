@@ -23,7 +23,7 @@ export async function downloadFromWeb(
   const response = await transport.request({ url, hostKey, headers, method: 'GET', signal });
   const totalBytes = await announced(response, name, maxBytes);
   await using draft = await destination.open();
-  const reception = new Reception(draft, { name, maxBytes, totalBytes, onProgress });
+  const reception = new Reception(draft, { name, maxBytes, totalBytes, onProgress, isUnannounced: true });
   try {
     await reception.take(response.body);
   } finally {
