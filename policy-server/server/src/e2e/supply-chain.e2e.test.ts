@@ -28,7 +28,7 @@ interface Chain {
   readonly registry: TestRegistry;
   readonly keys: CosignKeys;
   /** Flags of a server that takes policies from the registry and keeps them in a folder of its own. */
-  flags(options?: Options): Promise<string[]>;
+  readonly flags: (options?: Options) => Promise<string[]>;
 }
 
 interface Options {
