@@ -33,6 +33,11 @@ interface Demand {
   readonly security: TransportSecurity;
 }
 
+/** A Bearer challenge and how sure it is whose it is, in one piece: one must not be judged by the other's certificate. */
+interface BearerDemand extends Omit<Extract<Challenge, { scheme: 'bearer' }>, 'scheme'> {
+  readonly security: TransportSecurity;
+}
+
 interface StoredToken {
   readonly header: string;
   readonly expiresAtMs: number;
@@ -44,7 +49,8 @@ const CREDENTIAL_LIFETIME_MS = 5 * 60_000;
 const DOUBTED_LIFETIME_MS = 10_000;
 /** A token must not run out between being chosen and being judged. */
 const TOKEN_MARGIN_MS = 10_000;
-const MAX_TOKENS = 1000;
+/** Whoever chooses image names chooses registries: what is remembered of each is bounded, the oldest goes first. */
+const MAX_REMEMBERED = 1000;
 
 /** Remembers what registries ask for, and the tokens their services gave. */
 export class RegistryAuthorization {
@@ -64,7 +70,7 @@ export class RegistryAuthorization {
     if (demand.challenge === undefined) return NOTHING;
     const credential = await this.#credentialOf(request);
     if (demand.challenge.scheme === 'basic') return basic(credential);
-    return this.#bearer(request, credential, demand.security);
+    return this.#bearer(request, credential, { ...demand.challenge, security: demand.security });
   }
 
   /**
@@ -79,7 +85,7 @@ export class RegistryAuthorization {
     const { registry } = request.repository;
     if (!isOwnHost(registry, response.url)) return undefined;
     const challenge = parseChallenge(response.headers.get('www-authenticate'));
-    if (challenge !== undefined) this.#demands.set(registry, { challenge, security: response.security });
+    if (challenge !== undefined) remember(this.#demands, registry, { challenge, security: response.security });
     this.#doubtCredential(registry);
     if (refused.header !== undefined) this.#forget(refused.header);
     const renewed = await this.authorize(request);
@@ -101,7 +107,7 @@ export class RegistryAuthorization {
       const header = response.status === 401 && isOwn ? response.headers.get('www-authenticate') : null;
       const demand = { challenge: parseChallenge(header), security: response.security };
       // A registry in trouble says nothing about what it asks for in better times.
-      if (response.status < 500 && response.status !== 429) this.#demands.set(registry, demand);
+      if (response.status < 500 && response.status !== 429) remember(this.#demands, registry, demand);
       return demand;
     });
   }
@@ -112,7 +118,7 @@ export class RegistryAuthorization {
     if (known !== undefined && nowMs() < known.sinceMs + CREDENTIAL_LIFETIME_MS) return known.found;
     return joinFlight(this.#flights, { key: `credential ${registry}`, signal }, async () => {
       const found = await credentials.credentialFor(registry);
-      this.#credentials.set(registry, { found, sinceMs: nowMs() });
+      remember(this.#credentials, registry, { found, sinceMs: nowMs() });
       return found;
     });
   }
@@ -127,16 +133,18 @@ export class RegistryAuthorization {
   async #bearer(
     request: AuthorizationRequest,
     credential: Credential | undefined,
-    security: TransportSecurity,
+    demand: BearerDemand,
   ): Promise<Authorization> {
     const { repository, actions, signal } = request;
-    const key = JSON.stringify([repository.registry, repository.repository, actions, identityOf(credential)]);
+    const { realm, service, security } = demand;
+    const wanted = [repository.registry, repository.repository, actions, identityOf(credential)];
+    const key = JSON.stringify([...wanted, realm, service ?? null, security]);
     const { nowMs } = this.#options;
     const known = this.#tokens.get(key);
     if (known !== undefined && known.expiresAtMs > nowMs()) return { header: known.header, problem: undefined };
     try {
       const token = await joinFlight(this.#flights, { key: `token ${key}`, signal }, () =>
-        this.#askFor(request, credential, security),
+        this.#askFor(request, credential, demand),
       );
       return { header: this.#keep(key, token), problem: undefined };
     } catch (error) {
@@ -148,18 +156,15 @@ export class RegistryAuthorization {
   #askFor(
     { repository, actions }: AuthorizationRequest,
     credential: Credential | undefined,
-    security: TransportSecurity,
+    { realm: text, service, security }: BearerDemand,
   ): Promise<Token> {
-    const challenge = this.#demands.get(repository.registry)?.challenge;
-    const realm = challenge?.scheme === 'bearer' ? URL.parse(challenge.realm) : null;
-    if (challenge?.scheme !== 'bearer' || realm === null) {
-      throw new Error('the registry names a token service that is no URL');
-    }
+    const realm = URL.parse(text);
+    if (realm === null) throw new Error('the registry names a token service that is no URL');
     const mayShow = mayHaveCredentials(repository.registry, realm, security);
     if (credential !== undefined && !mayShow) this.#warnOfForeignRealm(repository.registry, realm);
     return requestToken(this.#options.transport, {
       realm,
-      service: challenge.service,
+      service,
       scope: `repository:${repository.repository}:${actions}`,
       credential: mayShow ? credential : undefined,
     });
@@ -168,10 +173,7 @@ export class RegistryAuthorization {
   #keep(key: string, { text, lifetimeMs }: Token): string {
     const header = `Bearer ${text}`;
     const margin = Math.min(TOKEN_MARGIN_MS, lifetimeMs / 5);
-    this.#tokens.delete(key);
-    this.#tokens.set(key, { header, expiresAtMs: this.#options.nowMs() + lifetimeMs - margin });
-    const [oldest] = this.#tokens.keys();
-    if (this.#tokens.size > MAX_TOKENS && oldest !== undefined) this.#tokens.delete(oldest);
+    remember(this.#tokens, key, { header, expiresAtMs: this.#options.nowMs() + lifetimeMs - margin });
     return header;
   }
 
@@ -194,6 +196,13 @@ export class RegistryAuthorization {
     this.#options.log({ level: 'debug', target, message: `no token, going on anonymously: ${problem}` });
     return { header: undefined, problem };
   }
+}
+
+function remember<T>(entries: Map<string, T>, key: string, value: T): void {
+  entries.delete(key);
+  entries.set(key, value);
+  const [oldest] = entries.keys();
+  if (entries.size > MAX_REMEMBERED && oldest !== undefined) entries.delete(oldest);
 }
 
 function basic(credential: Credential | undefined): Authorization {
