@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'tap';
 import { collected, type Collected } from './test/collected.ts';
+import { signWithSecondKey } from './test/second-key.ts';
 import { TestImage, type Layer } from './test/test-image.ts';
 import {
   base64,
@@ -230,7 +231,7 @@ test('a certificate in a bundle that does not hold gives no identity', async (t)
 test('a key-signed bundle with a log entry counts for the logged key only', async (t) => {
   const keys = newKeys();
   const signed = preAuthentication(statement);
-  const signature = signBytes(signed, keys.privateKey);
+  const { signature, secondKey } = signWithSecondKey(signed, keys);
   const records = {
     dsse: dsseRecord(statement, signature, publicPem(keys.publicKey)),
     hashedrekord: hashedRekord(signed, signature, publicPem(keys.publicKey)),
@@ -242,6 +243,7 @@ test('a key-signed bundle with a log entry counts for the logged key only', asyn
     const { signatures } = await collect([layer]);
     t.match(signatures, [{ identity: undefined, integratedTimeMs: SIGNED_AT_MS }], kind);
     t.equal(signatures[0]?.isSignedBy(keys.publicKey), true, kind);
+    t.equal(signatures[0]?.isSignedBy(secondKey), false, `${kind}: another key under which it verifies`);
   }
   const foreign = sigstore.log(dsseRecord(statement, signature, publicPem(newKeys().publicKey)));
   const entries = [bundleEntry(foreign)];

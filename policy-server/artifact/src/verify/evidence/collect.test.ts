@@ -112,7 +112,8 @@ test('without a trust root keys still count, certificates do not: nothing fails 
   const payload = simplePayload(digest);
   const signature = signBytes(payload, certified.privateKey);
   const entry = sigstore.log(hashedRekord(payload, signature, pem));
-  const image = new TestImage().tag(legacyLayer(payload, { signature, entry, pem }), legacy());
+  const keyless = legacyLayer(payload, { signature, entry, pem });
+  const image = new TestImage().tag(keyless, legacy(), keyless);
   let asked = 0;
   const broken = {
     needsNetwork: true,
@@ -123,13 +124,8 @@ test('without a trust root keys still count, certificates do not: nothing fails 
   };
   const { signatures, logged } = await collected(image, { trustRoot: broken });
   t.equal(asked, 1, 'once for all signatures');
-  t.same(
-    signatures.map(({ identity, integratedTimeMs }) => [identity, integratedTimeMs]),
-    [
-      [undefined, undefined],
-      [undefined, undefined],
-    ],
-  );
+  t.equal(signatures.length, 3);
+  t.ok(signatures.every(({ identity, integratedTimeMs }) => identity === undefined && integratedTimeMs === undefined));
   t.equal(signatures[1]?.isSignedBy(keys.publicKey), true);
   t.match(logged, /cannot be judged: no network/);
 

@@ -1,6 +1,7 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, verify } from 'node:crypto';
 import { test } from 'tap';
 import { collected, type Collected } from './test/collected.ts';
+import { signWithSecondKey } from './test/second-key.ts';
 import { TestImage, type Layer } from './test/test-image.ts';
 import { hashedRekord, legacyLayer, publicPem, signBytes, simplePayload } from './test/test-signatures.ts';
 import {
@@ -108,8 +109,11 @@ test('payloads that do not speak of this image alone are left out', async (t) =>
   const unsigned = await collect([legacyLayer(payload, {})]);
   t.match(unsigned.rejected, [/no base64 signature/]);
   const layer = legacyLayer(payload, { signature: signBytes(payload, keys.privateKey) });
-  const annotations = { 'dev.cosignproject.cosign/signature': 'no base64!' };
-  t.match((await collect([{ ...layer, annotations }])).rejected, [/no base64 signature/]);
+  // `AB==` decodes like `AA==`: one value, one spelling.
+  for (const text of ['no base64!', 'AB==', 'AA=', ' AA==', 'AA-_']) {
+    const annotations = { 'dev.cosignproject.cosign/signature': text };
+    t.match((await collect([{ ...layer, annotations }])).rejected, [/no base64 signature/], text);
+  }
 });
 
 test('a keyless signature proves who made it, and when', async (t) => {
@@ -253,11 +257,13 @@ test('authorities and logs count for the time they were valid, also when that is
 
 test('a key-signed layer with a log entry counts for the logged key only', async (t) => {
   const keys = newKeys();
-  const signature = signBytes(payload, keys.privateKey);
+  const { signature, secondKey } = signWithSecondKey(payload, keys);
   const entry = sigstore.log(hashedRekord(payload, signature, publicPem(keys.publicKey)));
   const { signatures } = await collect([legacyLayer(payload, { signature, entry })]);
   t.match(signatures, [{ identity: undefined, integratedTimeMs: SIGNED_AT_MS }]);
   t.equal(signatures[0]?.isSignedBy(keys.publicKey), true);
+  t.equal(verify('sha256', payload, secondKey, signature), true, 'it verifies under another key, too');
+  t.equal(signatures[0]?.isSignedBy(secondKey), false);
   const foreign = sigstore.log(hashedRekord(payload, signature, publicPem(newKeys().publicKey)));
   t.match((await collect([legacyLayer(payload, { signature, entry: foreign })])).rejected, [/signature verification/]);
 });
