@@ -60,7 +60,7 @@ function commandContext(environment: Environment, globals: CommandArguments): Co
     directives: env['RUST_LOG'],
     color: terminal.isStderrTerminal && !noColor,
   });
-  return { environment, log };
+  return { environment, log, colorsStdout: terminal.stdoutColumns !== undefined && !noColor };
 }
 
 async function help(command: CommandSpec, isLong: boolean): Promise<string> {

@@ -24,6 +24,8 @@ export interface Terminal {
 export interface CommandContext {
   readonly environment: Environment;
   readonly log: Log;
+  /** Whether results may be coloured: stdout is a terminal, and nobody minds. @default false */
+  readonly colorsStdout?: boolean;
 }
 
 /** Where artefacts that are dear to make again are kept. */

@@ -11,6 +11,7 @@ export type KwctlErrorCode =
   | 'capabilities-invalid'
   | 'metadata-invalid'
   | 'cluster-unusable'
+  | 'bench-invalid'
   | 'evaluation-failed';
 
 /** A command that failed. `message` follows `Error: ` on stderr and needs nothing else to be understood. */

@@ -61,7 +61,7 @@ export function grantedResources(
 }
 
 async function evaluatePolicy(plan: PlannedPolicy, options: EvaluationOptions): Promise<AdmissionResponse> {
-  const input = evaluationInput(options.request, isRaw(plan, options), options.requestPath);
+  const input = evaluationInput(options.request, isRawPlan(plan, options), options.requestPath);
   const run = await policyRun(plan.id, plan.module, { ...options, executionMode: plan.executionMode });
   const { valid, message = '' } = await options.evaluator.validateSettings(run);
   if (!valid) throw settingsInvalid(message);
@@ -71,7 +71,7 @@ async function evaluatePolicy(plan: PlannedPolicy, options: EvaluationOptions): 
 }
 
 async function evaluateGroup(plan: PlannedGroup, options: EvaluationOptions): Promise<AdmissionResponse> {
-  const input = evaluationInput(options.request, isRaw(plan, options), options.requestPath);
+  const input = evaluationInput(options.request, isRawPlan(plan, options), options.requestPath);
   const members = new Map<string, PolicyRun>();
   for (const [name, module] of plan.members) {
     members.set(name, await policyRun(`${plan.id}/${name}`, module, options));
@@ -143,7 +143,7 @@ export function loadedModule(planned: PlannedModule, modules: LoadedModules): Lo
 }
 
 /** A request is raw when the user says so or every module asked is a raw policy. */
-function isRaw(plan: Plan, options: EvaluationOptions): boolean {
+export function isRawPlan(plan: Plan, options: Pick<EvaluationOptions, 'isRaw' | 'modules'>): boolean {
   if (options.isRaw) return true;
   return modulesOf(plan).every(([, module]) => loadedModule(module, options.modules).metadata?.policyType === 'raw');
 }

@@ -13,13 +13,15 @@ import {
   type PolicyLogEvent,
 } from '@portcullis/capabilities';
 import { onEvaluatorEvent } from '@portcullis/evaluator';
+import type { CommandArguments } from '../../command-line/command.ts';
+import type { CommandContext } from '../../environment.ts';
 import type { Log } from '../../output/log.ts';
 import { systemErrorText } from '@portcullis/artifact';
 import { writeWholeFile } from '../../file.ts';
 import { readText } from './input.ts';
 import type { RegistryHandlers } from './registry-handlers.ts';
 
-export interface HostOptions {
+interface HostOptions {
   readonly recordPath: string | undefined;
   readonly replayPath: string | undefined;
   readonly log: Log;
@@ -131,6 +133,20 @@ export class PolicyHost {
   #logPolicyEvent({ level, message, policyId, data }: PolicyLogEvent): void {
     this.#log({ level, target: 'policy_log', message, policyId, ...(data !== undefined && { fields: { data } }) });
   }
+}
+
+/** The host of the policies of one command line. */
+export function openHost(
+  { recordPath, replayPath }: Pick<HostOptions, 'recordPath' | 'replayPath'>,
+  given: CommandArguments,
+  context: CommandContext,
+): Promise<PolicyHost> {
+  return PolicyHost.open({
+    recordPath,
+    replayPath,
+    log: context.log,
+    openRegistries: async () => (await import('./registry-handlers.ts')).openRegistryHandlers(given, context),
+  });
 }
 
 const TARGET = 'kwctl::callback_handler';

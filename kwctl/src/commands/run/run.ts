@@ -1,21 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { boundBackgroundCompilation, createEvaluator } from '@portcullis/evaluator';
-import {
-  CapabilityPatternError,
-  parseCapabilityPatterns,
-  stringifyAdmissionResponse,
-  type CapabilityAllowList,
-} from '@portcullis/protocol';
+import { stringifyAdmissionResponse } from '@portcullis/protocol';
 import type { CommandArguments } from '../../command-line/command.ts';
 import { cacheFolder, type CommandContext } from '../../environment.ts';
-import { KwctlError } from '../../errors.ts';
-import type { Log } from '../../output/log.ts';
-import { evaluatePlan, grantedResources, loadedModule } from './evaluation.ts';
-import { PolicyHost } from './host.ts';
+import { evaluatePlan } from './evaluation.ts';
+import { openHost } from './host.ts';
 import { readRequest } from './input.ts';
 import { loadModules } from './modules.ts';
-import { runOptions, type RunOptions } from './options.ts';
-import { modulesOf, type LoadedModules, type Plan } from './planned-policy.ts';
+import { runOptions } from './options.ts';
+import { checkContextAccess, hostCapabilities } from './permissions.ts';
 import { planPolicies } from './plans.ts';
 
 /** `kwctl run`: asks one policy, or each policy of a YAML file, about one request. */
@@ -25,11 +18,7 @@ export async function run(given: CommandArguments, context: CommandContext): Pro
   const plans = await planPolicies(options, context);
   const request = await readRequest(options.requestPath, environment);
   const allowList = hostCapabilities(options.hostCapabilities);
-  await using host = await PolicyHost.open({
-    ...options,
-    log,
-    openRegistries: async () => (await import('./registry-handlers.ts')).openRegistryHandlers(given, context),
-  });
+  await using host = await openHost(options, given, context);
   const modules = await loadModules(plans, given, context);
   checkContextAccess(plans, modules, { options, log });
   if (plans.length > 1) {
@@ -57,43 +46,3 @@ export async function run(given: CommandArguments, context: CommandContext): Pro
 }
 
 const TARGET = 'kwctl::run';
-
-function hostCapabilities(patterns: readonly string[]): CapabilityAllowList {
-  try {
-    return parseCapabilityPatterns(patterns);
-  } catch (error) {
-    if (!(error instanceof CapabilityPatternError)) throw error;
-    throw new KwctlError('capabilities-invalid', `Invalid host capabilities pattern: ${error.message}`, {
-      cause: error,
-    });
-  }
-}
-
-/** Access to a cluster is granted from a recorded session only; access that is needed and not granted is told. */
-function checkContextAccess(
-  plans: readonly Plan[],
-  modules: LoadedModules,
-  { options, log }: { options: RunOptions; log: Log },
-): void {
-  for (const [id, planned] of plans.flatMap(modulesOf)) {
-    const loaded = loadedModule(planned, modules);
-    const granted = grantedResources(planned, loaded, options.allowContextAware);
-    if (granted.length > 0 && options.replayPath === undefined) {
-      throw new KwctlError(
-        'not-served',
-        `${id} is granted access to Kubernetes resources, but this release does not connect to clusters: use --replay-host-capabilities-interactions`,
-      );
-    }
-    const isDenied = planned.contextAwareResources === 'from-metadata' && granted.length === 0;
-    if (isDenied && (loaded.metadata?.contextAwareResources.length ?? 0) > 0) warnDenied(log);
-  }
-}
-
-function warnDenied(log: Log): void {
-  for (const message of [
-    'Policy requires access to Kubernetes resources at evaluation time. During this execution the access to Kubernetes resources is denied. This can cause the policy to not behave properly',
-    'Carefully review which types of Kubernetes resources the policy needs via the `inspect` command, then run the policy using the `--allow-context-aware` flag',
-  ]) {
-    log({ level: 'warn', target: TARGET, message });
-  }
-}
