@@ -94,7 +94,7 @@ test('a session that was recorded replays to the same stdout, over several docum
     operation: 'v1/dns_lookup_host',
     payload: '"127.0.0.1"',
   };
-  const refused = { ...settings, namespace: 'oci', operation: 'v1/manifest_digest', payload: '"img"' };
+  const refused = { ...settings, namespace: 'oci', operation: 'v1/manifest_digest', payload: '"localhost:1/img:v1"' };
   writeFileSync(join(cwd, 'one.yaml'), customResource('ClusterAdmissionPolicy', 'one', { module, settings }));
   writeFileSync(
     join(cwd, 'two.yaml'),
@@ -117,7 +117,7 @@ test('a session that was recorded replays to the same stdout, over several docum
   const both = readFileSync(join(cwd, 'both.yml'), 'utf8');
   t.match(
     both,
-    /!DNSLookupHost[^]*!OciManifestDigest\n {4}image: img\n {2}response:\n {4}type: Error\n {4}message: image lookups are not available/,
+    /!DNSLookupHost[^]*!OciManifestDigest\n {4}image: localhost:1\/img:v1\n {2}response:\n {4}type: Error\n {4}message: [^]*localhost:1/,
   );
   const denied = [
     ...run,
