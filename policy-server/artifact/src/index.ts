@@ -41,6 +41,15 @@ export { parseYaml, parseYamlDocuments, type YamlPath, type YamlReadOptions } fr
 export { stringifyYaml } from './yaml/writer.ts';
 export type { MetRequirement } from './verify/judge.ts';
 export { parseVerificationConfig } from './verify/config/parse.ts';
+export { createTurns } from './verify/turns.ts';
+export {
+  DER,
+  expectDer,
+  objectIdentifierText,
+  readDer,
+  readDerChildren,
+  type DerElement,
+} from './verify/evidence/der.ts';
 export { parseUrlPrefix, type ParsedUrlPrefix } from './verify/config/url-prefix.ts';
 export { verificationConfigYaml } from './verify/config/requirement-yaml.ts';
 export type {

@@ -13,6 +13,7 @@ export {
   type Denial,
   type HostCalls,
 } from './capabilities.ts';
+export { createCertificateHandler, type CertificateOptions } from './crypto/certificate-handler.ts';
 export { createDnsHandler, type DnsOptions, type HostResolver } from './dns.ts';
 export { CapabilityError, type CapabilityErrorCode } from './errors.ts';
 export type { LogLevel, PolicyLog, PolicyLogEvent } from './policy-log.ts';

@@ -96,7 +96,7 @@ export class RegistryCache implements RegistryReader, Disposable {
       signal,
       ask: (inner) => this.#options.reader.digest(reference, { signal: inner }),
       remembersMissing: SIGNATURE_TAG.test(reference.tag ?? ''),
-      onResult: (result) => void this.#tell(reference, result, undefined),
+      onResult: (result) => this.#tell(reference, result, undefined),
     });
   }
 
@@ -139,7 +139,7 @@ export class RegistryCache implements RegistryReader, Disposable {
       signal,
       ask: (inner) => this.#options.reader.referrers(repository, digest, { signal: inner }),
       remembersMissing: true,
-      onResult: (result) => void this.#tell(repository, result, undefined),
+      onResult: (result) => this.#tell(repository, result, undefined),
     });
   }
 
