@@ -1,5 +1,6 @@
 import type { BrokenPolicy, GroupDefinition, InstanceReport, PolicyDefinition, PolicyRun } from '@portcullis/evaluator';
 import { encodeJson } from '@portcullis/protocol';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { GroupEntry, PoliciesEntry, PolicyEntry, PolicySource } from './config/policies/entry.ts';
 import type { LoadedPolicies } from './config/policies/load.ts';
 import { describeError, ServerError } from './errors.ts';
@@ -16,6 +17,8 @@ export interface BootstrapOptions {
   readonly warm: (policy: PolicyRun) => Promise<InstanceReport>;
   readonly policyTimeoutMs: number | undefined;
   readonly continueOnErrors: boolean;
+  /** Aborted when nobody wants the policies any more. */
+  readonly stop?: AbortSignal | undefined;
   readonly log: Log;
 }
 
@@ -27,8 +30,8 @@ interface Failure {
   readonly report: string;
 }
 
-/** Policies that are brought into service at the same time. */
-const CONCURRENCY = 16;
+/** Policies that are brought into service at the same time: a server may have more than evaluations may wait. */
+const REGISTRATIONS = 16;
 
 interface Served {
   readonly rows: readonly PolicyTableRow[];
@@ -45,7 +48,10 @@ export async function bootstrap(
   policies: LoadedPolicies,
   options: BootstrapOptions,
 ): Promise<readonly PolicyTableRow[]> {
-  const served = await mapConcurrently(policies.entries, (entry) => serve(entry, options));
+  // Nobody waits for another's module: each goes on when its own is here.
+  const registrations = pLimit(REGISTRATIONS);
+  const served = await Promise.all(policies.entries.map((entry) => serve(entry, options, registrations)));
+  options.stop?.throwIfAborted();
   const failures = served.flatMap(({ failure }) => failure ?? []);
   if (failures.length > 0 && !options.continueOnErrors) throw failureReport(failures);
   const log = logFor(options.log, 'policy_server::bootstrap');
@@ -63,24 +69,13 @@ export async function bootstrap(
   return rows;
 }
 
-/** Bounded, because the evaluator's queue is: a server may have more policies than evaluations may wait. */
-async function mapConcurrently<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = [];
-  const entries = items.entries();
-  const lane = async (): Promise<void> => {
-    for (const [index, item] of entries) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, lane));
-  return results;
-}
-
 function failureReport(failures: readonly Failure[]): ServerError {
   const details = failures.map(({ report }) => report);
   if (details.length === 1) return new ServerError('policies-broken', details.join(''));
   return new ServerError('policies-broken', `${details.length} policies cannot be served, listed above`, { details });
 }
 
-async function serve(entry: PoliciesEntry, options: BootstrapOptions): Promise<Served> {
+async function serve(entry: PoliciesEntry, options: BootstrapOptions, registrations: LimitFunction): Promise<Served> {
   const sources = entry.kind === 'policy' ? [entry.source] : [...entry.members.values()];
   const runs = await Promise.all(sources.map((source) => prepareRun(source, options)));
   const unprepared = runs.filter((run) => 'problem' in run);
@@ -92,7 +87,9 @@ async function serve(entry: PoliciesEntry, options: BootstrapOptions): Promise<S
   }
   const ready = runs.filter((run) => 'module' in run);
   // Settings are judged on one thread: the others need not wait for that.
-  const [failure, reports] = await Promise.all([register(entry, ready, options), warm(ready, options)]);
+  const [failure, reports] = await registrations(() =>
+    Promise.all([register(entry, ready, options), warm(ready, options)]),
+  );
   return { rows: rowsOf(entry, { runs, failure, reports: failure === undefined ? reports : [] }), failure };
 }
 

@@ -33,15 +33,22 @@ async function run(
 ): Promise<Run> {
   let stdout = '';
   let stderr = '';
+  let stop: () => void = () => undefined;
   const code = await runCommandLine({
     argv,
     env: options.env ?? {},
     home: '/none',
     cpus: 1,
-    stdout: { write: (text) => (stdout += text), isTTY: options.isTTY ?? false },
+    stdout: {
+      write(text) {
+        stdout += text;
+        if (text.includes('readiness probe is listening')) stop();
+      },
+      isTTY: options.isTTY ?? false,
+    },
     stderr: { write: (text) => (stderr += text) },
     wallClockMs: () => Date.now(),
-    onStop: (listener) => listener('SIGINT'),
+    onStop: (listener) => (stop = () => listener('SIGINT')),
     onExit() {},
   });
   return { code, stdout, stderr };

@@ -2,15 +2,26 @@ import { availableParallelism, homedir } from 'node:os';
 import { boundBackgroundCompilation } from '@portcullis/evaluator';
 import { runCommandLine } from './cli.ts';
 
+const LINGER_MS = 2000;
+
 // Whoever reads our output may stop reading (`--help | head`); that is no reason to say or break anything.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 boundBackgroundCompilation(availableParallelism());
 
+/** A user without a home, as containers have them, has no settings there either. */
+function homeFolder(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+}
+
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   env: process.env,
-  home: homedir(),
+  home: homeFolder(),
   cpus: availableParallelism(),
   stdout: process.stdout,
   stderr: process.stderr,
@@ -22,3 +33,6 @@ process.exitCode = await runCommandLine({
   },
   onExit: (listener) => void process.once('exit', listener),
 });
+
+// A program that was asked for credentials and does not answer is no reason to stay.
+setTimeout(() => process.exit(), LINGER_MS).unref();

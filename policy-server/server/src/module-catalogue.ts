@@ -12,8 +12,6 @@ export interface ModuleCatalogueOptions {
   readonly log: Log;
 }
 
-/** Fetched at the same time. They go to disk, so a slow registry costs those of another nothing but a place in this row. */
-const FETCHES = 8;
 /** Read and compiled at the same time: each may take 100 MB while it is. */
 const PREPARATIONS = 4;
 
@@ -25,7 +23,6 @@ export class ModuleCatalogue {
   readonly #options: ModuleCatalogueOptions;
   readonly #modules = new Map<string, Promise<PreparedModule>>();
   readonly #digests = new Set<string>();
-  readonly #fetches: LimitFunction = pLimit(FETCHES);
   readonly #preparations: LimitFunction = pLimit(PREPARATIONS);
 
   constructor(options: ModuleCatalogueOptions) {
@@ -47,7 +44,7 @@ export class ModuleCatalogue {
   }
 
   async #fetchAndPrepare(location: string): Promise<PreparedModule> {
-    const read = await this.#fetches(() => this.#options.fetch(parseModuleLocation(location)));
+    const read = await this.#options.fetch(parseModuleLocation(location));
     return this.#preparations(() => this.#prepare(read));
   }
 

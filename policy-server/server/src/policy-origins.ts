@@ -14,9 +14,11 @@ import {
   type PolicyFetcher,
   type RegistryClient,
   type Transport,
+  type TransportLimits,
   type TrustRootSource,
 } from '@portcullis/artifact';
 import type { SupplyChainConfig } from './config/supply-chain.ts';
+import { PolicyFetch } from './policy-fetch.ts';
 
 /** A module larger than this is no policy anybody would load. */
 const MAX_MODULE_BYTES = 256 * 1024 * 1024;
@@ -30,20 +32,34 @@ export interface PolicyOrigins extends AsyncDisposable {
   fetch(location: ModuleLocation): Promise<() => Promise<LoadedModule>>;
 }
 
+export interface PolicyOriginsParts {
+  readonly log: ArtifactLog;
+  /** Of requests to registries and web servers; those that are not named are the transport's own. */
+  readonly limits?: Partial<TransportLimits> | undefined;
+  /** Aborted when the server should stop although it has not begun to serve. */
+  readonly stop?: AbortSignal | undefined;
+}
+
 /** Nothing is asked of anybody until the first policy is fetched. */
-export function openPolicyOrigins(config: SupplyChainConfig, log: ArtifactLog): PolicyOrigins {
-  const { sources, proxies, dockerConfigFolder } = config;
-  const transport = createTransport({ sources, proxies, log });
+export function openPolicyOrigins(
+  config: SupplyChainConfig,
+  { log, limits = {}, stop }: PolicyOriginsParts,
+): PolicyOrigins {
+  const { sources, proxies, dockerConfigFolder, downloadTimeoutMs: timeoutMs } = config;
+  const transport = createTransport({ sources, proxies, log, limits });
   const credentials = createDockerCredentials({ folder: dockerConfigFolder, log });
   const client = createRegistryClient({ transport, credentials, log });
   const trustRoot = openTrustRoot(config, transport, log);
   const fetcher = openFetcher(config, { transport, client, trustRoot, log });
+  // What is stored is compared with what was signed, and that takes a registry that answers.
+  const mayBeStale = config.verification === undefined;
+  const fetches = new PolicyFetch({ fetcher, timeoutMs, mayBeStale, stop, log });
   return {
     client,
     credentials,
     trustRoot,
     async fetch(location) {
-      const fetched = await fetcher.fetch(location);
+      const fetched = await fetches.fetch(location);
       return () => fetcher.read(fetched);
     },
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TransportLimits } from '@portcullis/artifact';
 import {
   createCapabilities,
   createDnsHandler,
@@ -41,26 +42,31 @@ export interface ServerParts {
   readonly log: Log;
   /** Milliseconds, monotonic. @default performance.now */
   readonly nowMs?: () => number;
+  /** Aborted when the server should stop although it has not begun to serve: the start is then given up. */
+  readonly stop?: AbortSignal;
+  /** Of requests to registries and web servers. */
+  readonly transportLimits?: Partial<TransportLimits>;
 }
 
 /**
  * Starts everything: the evaluator, all policies, the admission API and, last of all, the readiness probe, which therefore
  * answers only once every policy can.
  *
- * @throws ServerError for what the operator can put right
+ * @throws ServerError for what the operator can put right, and the reason of `parts.stop`
  */
 export async function startServer(config: ServerConfig, parts: ServerParts): Promise<RunningServer> {
   await using cleanup = new AsyncDisposableStack();
   announce(config, parts.log);
   const transport = cleanup.use(await createTransport(config.tls, parts.log));
   cleanup.use(logEvaluatorEvents(parts.log));
-  const origins = cleanup.use(openPolicyOrigins(config.supplyChain, createArtifactLog(parts.log)));
+  const origins = cleanup.use(openOrigins(config, parts));
   const registries = cleanup.use(openRegistryCapabilities(config, { origins, log: parts.log }));
   const evaluator = startEvaluator(config, { registries, log: parts.log });
   cleanup.defer(() => evaluator.close());
   // Threads and modules take about as long to get ready.
   if (config.policies.entries.length > 0) evaluator.open();
-  const { environment, policies } = await loadEnvironment(config, { evaluator, origins, log: parts.log });
+  const loading = loadEnvironment(config, { ...parts, evaluator, origins });
+  const { environment, policies } = await unlessStopped(loading, parts.stop);
   // Bytes of modules, as read and as rewritten: twice what the modules have, and nobody is served yet who would have to wait.
   collectGarbage();
   const state = { ready: true };
@@ -93,6 +99,26 @@ function announce(config: ServerConfig, log: Log): void {
   if (policyTimeoutMs === undefined) server.warn('policy timeout protection is disabled');
   else {
     server.info('policy timeout protection is enabled', { execution_limit_seconds: policyTimeoutMs / 1000 });
+  }
+}
+
+function openOrigins(
+  { supplyChain }: ServerConfig,
+  { log, transportLimits: limits, stop }: ServerParts,
+): PolicyOrigins {
+  return openPolicyOrigins(supplyChain, { log: createArtifactLog(log), limits, stop });
+}
+
+async function unlessStopped<T>(work: Promise<T>, stop: AbortSignal | undefined): Promise<T> {
+  if (stop === undefined) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = (): void => reject(stop.reason);
+  if (stop.aborted) giveUp();
+  stop.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    stop.removeEventListener('abort', giveUp);
   }
 }
 
@@ -132,9 +158,14 @@ function startEvaluator(config: ServerConfig, { registries, log }: HostParts): E
   });
 }
 
+interface LoadingParts extends ServerParts {
+  readonly evaluator: Evaluator;
+  readonly origins: PolicyOrigins;
+}
+
 async function loadEnvironment(
   config: ServerConfig,
-  { evaluator, origins, log }: { evaluator: Evaluator; origins: PolicyOrigins; log: Log },
+  { evaluator, origins, log, stop }: LoadingParts,
 ): Promise<{ environment: EvaluationEnvironment; policies: readonly PolicyTableRow[] }> {
   const { alwaysAcceptNamespace } = config;
   const environment = new EvaluationEnvironment(evaluator, {
@@ -153,6 +184,7 @@ async function loadEnvironment(
     warm: (policy) => evaluator.warm(policy),
     policyTimeoutMs,
     continueOnErrors,
+    stop,
     log,
   });
   return { environment, policies };

@@ -47,8 +47,8 @@ export interface ConfigOptions {
   readonly cpus: number;
   /** Variables that other programs read too: DOCKER_CONFIG, the proxies, KUBERNETES_SERVICE_HOST. */
   readonly env: Environment;
-  /** Home folder of the user. */
-  readonly home: string;
+  /** Home folder of the user, if there is one. */
+  readonly home: string | undefined;
 }
 
 /** API servers go on connecting to a pod until its removal from the Service has reached every node. */

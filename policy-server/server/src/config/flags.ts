@@ -87,6 +87,10 @@ const POLICIES = {
     fallback: '.',
     help: 'Where downloaded policies are kept',
   }),
+  'policies-download-timeout': valued('PORTCULLIS_POLICIES_DOWNLOAD_TIMEOUT', 'SECONDS', parseInteger(1, MAX_SECONDS), {
+    fallback: 300,
+    help: 'How long after the start all policies must have been fetched; those that have not cannot be served',
+  }),
   workers: valued<number | undefined>('KUBEWARDEN_WORKERS', 'COUNT', parseInteger(1, 65_536), {
     fallback: undefined,
     fallbackText: 'number of CPUs',

@@ -20,6 +20,8 @@ import type { FlagValues } from './flags.ts';
 export interface SupplyChainConfig {
   /** Downloaded policies lie here, in the layout of a policy store. */
   readonly downloadDir: string;
+  /** Of all policies together, from the first request on. */
+  readonly downloadTimeoutMs: number;
   readonly sources: Sources;
   /** Of the environment; those of the sources file win. */
   readonly proxies: Proxies;
@@ -45,16 +47,17 @@ const MAX_VERIFICATION_BYTES = 4 * 1024 * 1024;
  */
 export async function loadSupplyChain(
   flags: FlagValues,
-  { env, home }: { readonly env: Environment; readonly home: string },
+  { env, home }: { readonly env: Environment; readonly home: string | undefined },
 ): Promise<SupplyChainConfig> {
   const sourcesPath = flags['sources-path'];
   const verificationPath = flags['verification-path'];
   const dockerFolder = flags['docker-config-json-path'];
   return {
     downloadDir: flags['policies-download-dir'],
+    downloadTimeoutMs: flags['policies-download-timeout'] * 1000,
     sources: sourcesPath === undefined ? NO_SOURCES : await readSources(sourcesPath),
     proxies: proxiesFromEnvironment(env),
-    dockerConfigFolder: dockerFolder ?? (env['DOCKER_CONFIG'] || join(home, '.docker')),
+    dockerConfigFolder: dockerFolder ?? (env['DOCKER_CONFIG'] || join(home ?? '/', '.docker')),
     verification: verificationPath === undefined ? undefined : await readVerification(verificationPath),
     trustConfigPath: flags['sigstore-trust-config'],
     trustCacheFolder: flags['sigstore-cache-dir'],

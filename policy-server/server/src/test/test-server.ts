@@ -6,7 +6,7 @@ import { guestModule } from '@portcullis/testkit';
 import { parseCommandLine } from '../config/command-line.ts';
 import { loadConfig } from '../config/config.ts';
 import { ServerError } from '../errors.ts';
-import { formatUrl, startServer, type RunningServer } from '../server.ts';
+import { formatUrl, startServer, type RunningServer, type ServerParts } from '../server.ts';
 import { memoryLog, type MemoryLog } from '../telemetry/memory-log.ts';
 
 export const folder = await mkdtemp(join(tmpdir(), 'server-'));
@@ -35,15 +35,22 @@ interface Started extends AsyncDisposable {
   verdict(path: string, body?: string): Promise<{ allowed: boolean; status?: { message?: string; code?: number } }>;
 }
 
-export async function start(policies: Record<string, unknown>, flags: readonly string[] = []): Promise<Started> {
+/** What a test puts in place of what a process has. */
+export type StartOptions = Omit<ServerParts, 'log'> & { readonly env?: Readonly<Record<string, string>> };
+
+export async function start(
+  policies: Record<string, unknown>,
+  flags: readonly string[] = [],
+  { env = {}, ...parts }: StartOptions = {},
+): Promise<Started> {
   const path = join(folder, `policies-${performance.now()}.yml`);
   await writeFile(path, JSON.stringify(policies));
   const listen = ['--addr=127.0.0.1', '--port=0', '--readiness-probe-port=0', `--policies=${path}`];
-  const command = parseCommandLine([...listen, ...flags], {});
+  const command = parseCommandLine([...listen, ...flags], env);
   if (command.kind !== 'serve') throw new Error('expected to serve');
-  const options = { cpus: 2, env: {}, home: folder };
+  const options = { cpus: 2, env, home: folder };
   const log = memoryLog();
-  const server = await startServer(await loadConfig(command.flags, command.given, options), { log });
+  const server = await startServer(await loadConfig(command.flags, command.given, options), { ...parts, log });
   const url = formatUrl(server.scheme, server.apiAddress);
   const post: Started['post'] = async (target, body = review()) => {
     const answer = await fetch(url + target, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
@@ -62,8 +69,9 @@ export async function start(policies: Record<string, unknown>, flags: readonly s
 export async function startFailure(
   policies: Record<string, unknown>,
   flags: readonly string[] = [],
+  options: StartOptions = {},
 ): Promise<ServerError> {
-  const error: unknown = await start(policies, flags).then(
+  const error: unknown = await start(policies, flags, options).then(
     () => undefined,
     (reason: unknown) => reason,
   );
