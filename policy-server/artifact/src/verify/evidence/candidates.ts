@@ -22,6 +22,8 @@ export interface Candidates {
 /** Whoever may write to the repository may put any number of manifests beside an image. */
 const MAX_REFERRERS = 64;
 const MAX_CANDIDATES = 64;
+/** A manifest may have 4 MiB. */
+const MAX_OPENED_AT_ONCE = 4;
 const PREDICATE_TYPE_ANNOTATION = 'dev.sigstore.bundle.predicateType';
 
 interface Search {
@@ -45,13 +47,14 @@ export async function findCandidates(search: Search): Promise<Candidates> {
   for (const part of parts) {
     if (typeof part === 'string') unread.push(part);
     else {
-      found.push(...part.found);
+      // Each part has a bound of its own: whoever fills the one must not crowd out the other.
+      found.push(...part.found.slice(0, MAX_CANDIDATES));
       unread.push(...part.unread);
+      const left = part.found.length - MAX_CANDIDATES;
+      if (left > 0) unread.push(`${left} more than the ${MAX_CANDIDATES} candidates that are looked at`);
     }
   }
-  const left = found.length - MAX_CANDIDATES;
-  if (left > 0) unread.push(`${left} more than the ${MAX_CANDIDATES} candidates that are looked at`);
-  return { found: found.slice(0, MAX_CANDIDATES), unread };
+  return { found, unread };
 }
 
 /** The reason when the registry does not give it; that there is nothing is no failure. */
@@ -83,10 +86,14 @@ async function referrers({ client, reference, digest, options }: Search): Promis
   const ordered = [...listed.filter(saysBundle), ...listed.filter((entry) => !saysBundle(entry))];
   const found: Candidate[] = [];
   const unread: string[] = [];
-  for (const entry of ordered.slice(0, MAX_REFERRERS)) {
-    const part = await attempt(() => referrer(entry, { client, reference, digest, options }), options);
-    if (typeof part === 'string') unread.push(part);
-    else found.push(...part.found);
+  const opened = ordered.slice(0, MAX_REFERRERS);
+  for (let at = 0; at < opened.length; at += MAX_OPENED_AT_ONCE) {
+    const batch = opened.slice(at, at + MAX_OPENED_AT_ONCE);
+    const search: Search = { client, reference, digest, options };
+    for (const part of await Promise.all(batch.map((entry) => attempt(() => referrer(entry, search), options)))) {
+      if (typeof part === 'string') unread.push(part);
+      else found.push(...part.found);
+    }
   }
   const left = listed.length - MAX_REFERRERS;
   if (left > 0) unread.push(`${left} more than the ${MAX_REFERRERS} manifests that are looked at refer to the image`);

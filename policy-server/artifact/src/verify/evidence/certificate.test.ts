@@ -66,6 +66,7 @@ test('issuer and repository come from the newer extensions, else from the older 
   t.throws(() => issuerOf(extension(`${FULCIO}.8`, utf8String('a')), extension(`${FULCIO}.1`, ascii('b'))), {
     message: /two issuers/,
   });
+  t.throws(() => issuerOf(extension(`${FULCIO}.1`, ascii('https://x\u001b[2J'))), { message: /not printable/ });
   t.throws(
     () => issuerOf(extension(`${FULCIO}.8`, ascii('https://bare'))),
     'a bare text in the place of an encoded one',

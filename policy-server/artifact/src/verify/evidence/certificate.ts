@@ -120,10 +120,16 @@ function oneOf(newer: string | undefined, older: string | undefined, what: strin
 /** The newer extensions hold a DER UTF8String, … */
 function derText(extension: Extension | undefined): string | undefined {
   if (extension === undefined) return undefined;
-  return decodeUtf8(expectDer(readDer(extension.value), DER.utf8String, 'a text').content);
+  return plainText(expectDer(readDer(extension.value), DER.utf8String, 'a text').content);
 }
 
 /** … the older ones (1.1 to 1.6) the bare text. */
 function rawText(extension: Extension | undefined): string | undefined {
-  return extension === undefined ? undefined : decodeUtf8(extension.value);
+  return extension === undefined ? undefined : plainText(extension.value);
+}
+
+function plainText(bytes: Uint8Array): string {
+  const text = decodeUtf8(bytes);
+  if (text.length > MAX_NAME || /\p{Cc}/u.test(text)) throw unproven('a text in the certificate is not printable');
+  return text;
 }

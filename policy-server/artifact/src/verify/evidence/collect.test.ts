@@ -3,9 +3,16 @@ import { ArtifactError } from '../../errors.ts';
 import { collected } from './test/collected.ts';
 import { TestImage, type Layer } from './test/test-image.ts';
 import {
+  bundleEntry,
+  bundleLayer,
+  dsseRecord,
+  envelope,
   hashedRekord,
+  keyMaterial,
   keySignedBundle,
   legacyLayer,
+  preAuthentication,
+  publicPem,
   signBytes,
   signStatement,
   simplePayload,
@@ -75,6 +82,27 @@ test('what cannot be read hides nothing else, and is told', async (t) => {
   t.match((await collected(new TestImage().tagIndex(), { trustRoot })).rejected, [/is an index, expected a manifest/]);
 });
 
+test('reasons quote strangers without control characters, and not at length', async (t) => {
+  const payload = signStatement(digest);
+  const { privateKey, publicKey } = keys;
+  const signature = signBytes(preAuthentication(payload), privateKey);
+  const entry = sigstore.log(dsseRecord(payload, signature, publicPem(publicKey)));
+  const kind = `\u001b[2J\n\u202e${'x'.repeat(10_000)}`;
+  const image = new TestImage()
+    .tag(legacyLayer(Buffer.from(`{"\u001b[2J\n":`), { signature }))
+    .refer([keySignedBundle(signStatement(digest, { predicateType: kind }), keys)])
+    .refer([
+      bundleLayer({
+        content: envelope(payload, signature),
+        material: keyMaterial,
+        entries: [bundleEntry({ ...entry, kindVersion: { kind, version: '1' } })],
+      }),
+    ]);
+  const { rejected, logged } = await collected(image, { trustRoot });
+  t.equal(rejected.length, 3);
+  for (const reason of [...rejected, ...logged.split('\n')]) t.notMatch(reason, /[\p{Cc}\p{Cf}]|.{700}/u);
+});
+
 test('an aborted search ends as one', async (t) => {
   for (const operation of ['digest', 'manifest', 'referrers', 'blob'] as const) {
     const image = new TestImage().tag(legacy()).refer([bundle()]);
@@ -88,6 +116,8 @@ test('the number and the size of what is looked at are bounded', async (t) => {
   const tagged = await collected(new TestImage().tag(...crowd), { trustRoot });
   t.equal(tagged.signatures.length, 64);
   t.match(tagged.rejected, [/more than the 64 candidates/]);
+  const crowded = await collected(new TestImage().tag(...crowd).refer([bundle()]), { trustRoot });
+  t.equal(crowded.signatures.filter(({ origin }) => origin === 'bundle').length, 1, 'nothing crowds out a bundle');
 
   const image = new TestImage();
   for (let index = 0; index < 100; index++) image.refer([{ mediaType: 'x/y', bytes: Buffer.from(`${index}`) }]);

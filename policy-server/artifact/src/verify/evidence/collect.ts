@@ -8,7 +8,7 @@ import { findCandidates, type Candidate } from './candidates.ts';
 import type { EvidenceContext } from './proofs.ts';
 import type { Signature, SignatureEvidence } from './signature.ts';
 import { readSimpleSigning } from './simple-signing.ts';
-import { unproven } from './unproven.ts';
+import { printable, unproven } from './unproven.ts';
 
 export interface CollectOptions {
   readonly client: RegistryReader;
@@ -58,7 +58,7 @@ export async function collectSignatures(
       );
     } catch (error) {
       if (error instanceof ArtifactError && error.code === 'aborted') throw error;
-      const reason = `${placeOf(candidate)}: ${messageOf(error)}`;
+      const reason = `${placeOf(candidate)}: ${printable(messageOf(error))}`;
       logSkip(log, reason);
       rejected.push(reason);
     }
@@ -123,7 +123,8 @@ async function readCandidate(
 }
 
 function remarkOn(candidate: Candidate, log: ArtifactLog): (text: string) => void {
-  return (text) => log({ level: 'info', target: TARGET, message: `Signature ${placeOf(candidate)}: ${text}` });
+  return (text) =>
+    log({ level: 'info', target: TARGET, message: `Signature ${placeOf(candidate)}: ${printable(text)}` });
 }
 
 function logSkip(log: ArtifactLog, reason: string): void {
