@@ -34,23 +34,7 @@ export interface LocatedPolicy {
  *
  * @throws KwctlError `policy-not-found`
  */
-export async function locatePolicy(text: string): Promise<ModuleLocation>;
-export async function locatePolicy(text: string, context: CommandContext): Promise<LocatedPolicy>;
-export async function locatePolicy(text: string, context?: CommandContext): Promise<LocatedPolicy | ModuleLocation> {
-  return context === undefined ? locateLocalPolicy(text) : locateAnyPolicy(text, context);
-}
-
-async function locateLocalPolicy(text: string): Promise<ModuleLocation> {
-  if (/^\w+:\/\//.test(text.trim())) return located(text);
-  const path = resolve(text);
-  if (text !== '' && (await exists(path))) return { scheme: 'file', path };
-  throw new KwctlError(
-    'policy-not-found',
-    `Cannot find policy with uri: ${text} – there is no such file, and this release has no policy store and fetches nothing from registries`,
-  );
-}
-
-async function locateAnyPolicy(text: string, context: CommandContext): Promise<LocatedPolicy> {
+export async function locatePolicy(text: string, context: CommandContext): Promise<LocatedPolicy> {
   const trimmed = text.trim();
   if (/^\w+:\/\//.test(trimmed)) return { location: located(trimmed), storedOnly: false };
   const path = resolve(text);
@@ -89,7 +73,7 @@ function referenceIn(text: string): ModuleLocation | undefined {
  */
 export async function locateStoredPolicy(text: string, context: CommandContext): Promise<LocatedPolicy> {
   try {
-    return await locateAnyPolicy(text, context);
+    return await locatePolicy(text, context);
   } catch (error) {
     const location = error instanceof KwctlError ? referenceIn(text.trim()) : undefined;
     if (!(error instanceof KwctlError) || location === undefined) throw error;
