@@ -43,10 +43,24 @@ test('starting costs little: kwctl --version', async (t) => {
 
 test('a reader that goes away is no error', async (t) => {
   const cwd = t.testdir({});
-  const child = spawn(process.execPath, [KWCTL, 'help', 'run'], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-  child.stdout.destroy();
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  t.same({ code, stderr }, { code: 0, stderr: '' });
+  for (const args of [['help', 'run'], ['info'], ['completions', '-s', 'zsh']]) {
+    const child = spawn(process.execPath, [KWCTL, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    t.same({ code, stderr }, { code: 0, stderr: '' }, args.join(' '));
+  }
+});
+
+test('errors: one line for what is foreseen, and nothing in it moves the cursor of the terminal', async (t) => {
+  const cwd = t.testdir({ 'review.json': '{}' });
+  const name = 'no\u001b[2Jne.wasm';
+  t.same(await kwctl(['run', '-r', 'review.json', name], { cwd }), {
+    code: 1,
+    stdout: '',
+    stderr: 'Error: Cannot find policy with uri: no\\u{1b}[2Jne.wasm\n',
+  });
+  const full = await kwctl(['docs', '-o', '/dev/full'], { cwd });
+  t.match(full, { code: 1, stdout: '', stderr: /^Error: cannot create file \/dev\/full: .*\n$/ });
 });

@@ -3,8 +3,7 @@ import { parseCommandLine, type CommandLine } from './command-line/parser.ts';
 import { UsageError } from './command-line/usage-error.ts';
 import { KWCTL } from './commands/table.ts';
 import type { CommandContext, Environment } from './environment.ts';
-import { KwctlError } from './errors.ts';
-import { createLog } from './output/log.ts';
+import { createLog, printable } from './output/log.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -72,10 +71,26 @@ function longVersion(): string {
   return `kwctl ${VERSION}\n\nUse the \`info\` command to display system information, such as the builtins available to Rego policies.\n\n`;
 }
 
-/** An operator's mistake is never a stack trace; a mistake of ours is one, so that it can be reported. */
+/** What goes wrong with somebody's files, registries and policies; their messages say all there is to say. */
+const FORESEEN: readonly string[] = [
+  'KwctlError',
+  'ArtifactError',
+  'CapabilityError',
+  'EvaluationError',
+  'YamlError',
+  'JsonError',
+  'Utf8Error',
+  'ModuleError',
+  'CapabilityPatternError',
+  'ImageReferenceError',
+];
+
+/**
+ * An operator's mistake is never a stack trace; a mistake of ours is one, so that it can be reported. Policies and registries have
+ * a say in many messages, and none in what the terminal does.
+ */
 function errorText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const isForeseen =
-    error instanceof KwctlError || ['ArtifactError', 'CapabilityError', 'EvaluationError'].includes(error.name);
-  return isForeseen ? error.message : (error.stack ?? error.message);
+  if (!(error instanceof Error)) return printable(String(error));
+  const isForeseen = FORESEEN.includes(error.name) || 'syscall' in error;
+  return printable(isForeseen ? error.message : (error.stack ?? error.message));
 }

@@ -11,6 +11,7 @@ import { configFolder, type CommandContext } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
 import { sourceOptions } from '../../options/source-options.ts';
 import { VERIFICATION_OPTIONS } from '../../options/verification-options.ts';
+import { downloadDisplay } from '../../output/download-display.ts';
 import { loadPolicy } from '../../policy-location.ts';
 import { modulesOf, type LoadedModules, type Plan, type PlannedModule } from './planned-policy.ts';
 
@@ -77,8 +78,13 @@ async function fetchModules(
 ): Promise<Map<string, LoadedModule>> {
   const { openPolicyFetcher } = await import('../../policy-fetcher.ts');
   await using fetcher = await openPolicyFetcher(given, context);
+  // Several bars would write over each other.
+  const isShown = planned.size === 1;
   const results = await settleAll(Array.from(planned), async ([name, { location, storedOnly }]) => {
-    return [name, await fetcher.load(location, { storedOnly })] as const;
+    const display = downloadDisplay(name, context.environment);
+    const fetched = fetcher.load(location, { storedOnly, ...(isShown && { onProgress: display.onProgress }) });
+    await display.until(fetched);
+    return [name, await fetched] as const;
   });
   const problems = results.filter((result) => result.status === 'rejected').map(({ reason }): unknown => reason);
   // Signatures come first: nobody cares what else is wrong with a policy somebody else may have made.
