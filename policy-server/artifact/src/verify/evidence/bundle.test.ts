@@ -10,8 +10,10 @@ import {
   BUNDLE_V03,
   certificateMaterial,
   dsseRecord,
+  dsseRecordV2,
   envelope,
   hashedRekord,
+  intotoRecord,
   keyMaterial,
   keySignedBundle,
   preAuthentication,
@@ -235,6 +237,8 @@ test('a key-signed bundle with a log entry counts for the logged key only', asyn
   const records = {
     dsse: dsseRecord(statement, signature, publicPem(keys.publicKey)),
     hashedrekord: hashedRekord(signed, signature, publicPem(keys.publicKey)),
+    intoto: intotoRecord(statement, signature, publicPem(keys.publicKey)),
+    'dsse of the second generation': dsseRecordV2(statement, signature, keys.publicKey),
   };
   for (const [kind, record] of Object.entries(records)) {
     const entry = sigstore.log(record);

@@ -74,6 +74,23 @@ export function dsseRecord(payload: Uint8Array, signature: Uint8Array, keyPem: s
   };
 }
 
+/** What Rekor kept of an envelope before it knew the kind `dsse`: the signature is base64 of base64. */
+export function intotoRecord(payload: Uint8Array, signature: Uint8Array, keyPem: string): LogRecord {
+  const entry = { sig: base64(Buffer.from(base64(signature))), publicKey: base64(Buffer.from(keyPem)) };
+  const payloadHash = { algorithm: 'sha256', value: sha256(payload).toString('hex') };
+  const content = { envelope: { payloadType: STATEMENT, signatures: [entry] }, payloadHash };
+  return { apiVersion: '0.0.2', kind: 'intoto', spec: { content } };
+}
+
+/** What the second generation of Rekor keeps of an envelope. */
+export function dsseRecordV2(payload: Uint8Array, signature: Uint8Array, key: KeyObject): LogRecord {
+  const rawBytes = base64(key.export({ type: 'spki', format: 'der' }));
+  const verifier = { publicKey: { rawBytes }, keyDetails: 'PKIX_ECDSA_P256_SHA_256' };
+  const payloadHash = { algorithm: 'SHA2_256', digest: base64(sha256(payload)) };
+  const dsseV002 = { payloadHash, signatures: [{ content: base64(signature), verifier }] };
+  return { apiVersion: '0.0.2', kind: 'dsse', spec: { dsseV002 } };
+}
+
 export interface StatementParts {
   readonly digests?: readonly string[];
   readonly predicateType?: string;
