@@ -8,7 +8,7 @@ export async function digest(given: CommandArguments, context: CommandContext): 
   const uri = given.positionals[0] ?? '';
   const { reference } = parseRegistryLocation(uri);
   await using access = await openRegistryAccess(given, context);
-  const found = await access.client.digest(reference);
+  const found = await access.client.digest(reference, { operation: 'digest' });
   // A reference has one digest: what is pinned already is not pinned twice.
   const named = reference.digest === undefined ? uri : uri.slice(0, uri.indexOf('@'));
   context.environment.write(`${named}@${found}\n`);

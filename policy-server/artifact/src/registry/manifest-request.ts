@@ -15,13 +15,12 @@ export async function fetchDigest(
   reference: ImageReference,
   options: RequestOptions = {},
 ): Promise<string> {
-  const given = { operation: 'digest', ...options };
-  const response = await ask(session, reference, 'HEAD', given);
+  const response = await ask(session, reference, 'HEAD', options);
   await response.discard();
   // 404 and its kin say nothing in a HEAD: the words are in the answer to GET. Whoever is limited must not ask again.
   if (response.status === 429) throw await refusalOf(response, FAILURE);
   const said = response.status === 200 ? announcedDigest(response) : undefined;
-  if (said === undefined) return (await fetchChecked(session, reference, given)).digest;
+  if (said === undefined) return (await fetchChecked(session, reference, options)).digest;
   return samePin(reference, said, response);
 }
 

@@ -51,8 +51,7 @@ export interface ImageIndex extends ManifestBase {
 export interface RequestOptions {
   readonly signal?: AbortSignal;
   /**
-   * Names the operation whose failed steps of the ladder are logged. `digest` and the pushes log by themselves; reading for
-   * a pull is silent.
+   * Names the operation whose failed steps of the ladder are logged. Pushes log by themselves; reading is silent without it.
    */
   readonly operation?: string;
 }
