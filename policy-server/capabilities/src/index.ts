@@ -13,16 +13,13 @@ export {
   type Denial,
   type HostCalls,
 } from './capabilities.ts';
-export { createCertificateHandler, type CertificateOptions } from './crypto/certificate-handler.ts';
+export type { CertificateOptions } from './crypto/certificate-handler.ts';
+export { createCertificateHandler, createRegistryCapabilities } from './deferred.ts';
 export { createDnsHandler, type DnsOptions, type HostResolver } from './dns.ts';
 export { CapabilityError, type CapabilityErrorCode } from './errors.ts';
 export type { LogLevel, PolicyLog, PolicyLogEvent } from './policy-log.ts';
 export type { CapabilityRequest, CapabilityRequestType, HostOnlyRequest, RequestOf } from './request.ts';
-export {
-  createRegistryCapabilities,
-  type RegistryCapabilities,
-  type RegistryCapabilitiesOptions,
-} from './registry-capabilities.ts';
+export type { RegistryCapabilities, RegistryCapabilitiesOptions } from './registry-capabilities.ts';
 export type { CacheLookup, CacheResult } from './cache/lookup.ts';
 export { debugRequest, debugString } from './session/debug-text.ts';
 export { RecordSession } from './session/record.ts';

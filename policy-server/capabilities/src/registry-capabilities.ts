@@ -1,5 +1,4 @@
 import type { ArtifactLog, CredentialSource, RegistryReader, TrustRootSource } from '@portcullis/artifact';
-import type { CapabilityHandlers } from './backend.ts';
 import type { CacheLookup } from './cache/lookup.ts';
 import { createImageHandlers } from './oci/images.ts';
 import { RegistryCache } from './oci/registry-cache.ts';
@@ -21,7 +20,7 @@ export interface RegistryCapabilitiesOptions {
 
 /** What a host can do that reaches registries. */
 export interface RegistryCapabilities extends Disposable {
-  readonly handlers: CapabilityHandlers;
+  readonly handlers: ReturnType<typeof createImageHandlers> & ReturnType<typeof createVerifyHandlers>;
 }
 
 /** Makes the handlers of `oci/*`, over one cache that all policies share. */

@@ -1,5 +1,6 @@
 import {
   createCapabilities,
+  createCertificateHandler,
   createDnsHandler,
   debugRequest,
   formatSession,
@@ -38,7 +39,10 @@ export class PolicyHost {
   readonly #guestLogs: Disposable;
   readonly #openRegistries: () => Promise<RegistryHandlers>;
   #registries: Promise<RegistryHandlers> | undefined;
-  #handlers: CapabilityHandlers = { DNSLookupHost: createDnsHandler() };
+  #handlers: CapabilityHandlers = {
+    DNSLookupHost: createDnsHandler(),
+    CryptoIsCertificateTrusted: createCertificateHandler(),
+  };
   #replay: ReplaySession | undefined;
   #calls: HostCalls;
 

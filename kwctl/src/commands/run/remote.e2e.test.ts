@@ -204,6 +204,6 @@ test('a local file loads nothing of what reaches registries', async (t) => {
   t.match(stderr, /artifact\/src\/load\.ts\n/);
   t.notMatch(
     stderr,
-    /node_modules\/\S*(undici|sigstore|tuf-js)|artifact\/src\/(registry\/(transport|client)|fetch|push|credentials\/docker|verify\/verifier)/,
+    /node_modules\/\S*(undici|sigstore|tuf-js)|capabilities\/src\/(crypto|oci)|artifact\/src\/(registry\/(transport|client)|fetch|push|credentials\/docker|verify\/verifier)/,
   );
 });
