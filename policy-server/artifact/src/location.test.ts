@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { formatModuleLocation, parseModuleLocation, parseRegistryLocation } from './location.ts';
+import { formatModuleLocation, parseModuleLocation, parseRegistryLocation, shownModuleLocation } from './location.ts';
 
 test('locations: text without a scheme is a registry reference', async (t) => {
   t.same(parseModuleLocation('  ghcr.io/kubewarden/policies/pod-privileged:v0.2.1 '), {
@@ -41,6 +41,23 @@ test('locations: refuses what nothing can be fetched from, in known words', asyn
     ['file://relative/p.wasm', /absolute path/],
   ] as const) {
     t.throws(() => parseModuleLocation(text), { name: 'ArtifactError', code: 'location-invalid', message }, text);
+  }
+});
+
+test('locations: what is shown of them holds no password and no signed query', async (t) => {
+  for (const [text, shown] of [
+    ['https://me:s3cret@example.com/p.wasm?sig=s3cret#x', 'https://example.com/p.wasm'],
+    ['https://me:s3c@ret@example.com/p@1.wasm', 'https://example.com/p@1.wasm'],
+    ['HTTP://s3cret@example.com', 'HTTP://example.com'],
+    [`registry://ghcr.io/p@sha256:${'0'.repeat(64)}`, `registry://ghcr.io/p@sha256:${'0'.repeat(64)}`],
+    ['busybox@sha256:0', 'busybox@sha256:0'],
+    ['file:///p@1.wasm', 'file:///p@1.wasm'],
+  ] as const) {
+    t.equal(shownModuleLocation(text), shown);
+  }
+  t.equal(shownModuleLocation(parseModuleLocation('https://s3cret@h/p.wasm?s3cret')), 'https://h/p.wasm');
+  for (const text of ['ftp://me:s3cret@host/p', 'https://me:s3cret@/p?s3cret']) {
+    t.throws(() => parseModuleLocation(text), { code: 'location-invalid', message: /^(?!.*s3cret)/ }, text);
   }
 });
 

@@ -46,7 +46,7 @@ export function parseModuleLocation(text: string): ModuleLocation {
     default:
       throw new ArtifactError(
         'location-invalid',
-        `unknown scheme: ${scheme} – '${trimmed}' must begin with file://, registry://, https:// or http://`,
+        `unknown scheme: ${scheme} – '${shownModuleLocation(trimmed)}' must begin with file://, registry://, https:// or http://`,
       );
   }
 }
@@ -61,7 +61,7 @@ export function parseRegistryLocation(text: string): RegistryLocation {
   if (location.scheme === 'registry') return location;
   throw new ArtifactError(
     'location-invalid',
-    `Invalid OCI image reference: invalid reference format – '${text.trim()}' is no place in a registry; ` +
+    `Invalid OCI image reference: invalid reference format – '${shownModuleLocation(text.trim())}' is no place in a registry; ` +
       'write registry://host/repository:tag',
   );
 }
@@ -70,6 +70,17 @@ export function parseRegistryLocation(text: string): RegistryLocation {
 export function formatModuleLocation(location: ModuleLocation): string {
   return location.scheme === 'file' ? pathToFileURL(location.path).href : location.url;
 }
+
+/**
+ * A location as it may be shown to anybody: without the name and password, and without the query, which carries keys in signed URLs.
+ */
+export function shownModuleLocation(location: ModuleLocation | string): string {
+  const text = typeof location === 'string' ? location : formatModuleLocation(location);
+  const { scheme, rest } = SHOWN.exec(text)?.groups ?? {};
+  return scheme === undefined || rest === undefined ? text : `${scheme}${rest}`;
+}
+
+const SHOWN = /^\s*(?<scheme>[a-z][a-z0-9+._-]*:\/\/)(?:[^/?#]*@)?(?<rest>[^?#]*)/is;
 
 function registryLocation(text: string): ModuleLocation {
   // `:::` and `:5000/policy`: a port without a host.
@@ -111,5 +122,5 @@ function checkedUrl(text: string): string {
 }
 
 function emptyHost(text: string): ArtifactError {
-  return new ArtifactError('location-invalid', `empty host – '${text}' names no host to ask`);
+  return new ArtifactError('location-invalid', `empty host – '${shownModuleLocation(text)}' names no host to ask`);
 }
