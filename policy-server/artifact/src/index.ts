@@ -25,6 +25,7 @@ export {
   formatModuleLocation,
   parseModuleLocation,
   parseRegistryLocation,
+  shownModuleLocation,
   type ModuleLocation,
   type RegistryLocation,
 } from './location.ts';

@@ -1,4 +1,4 @@
-import { ArtifactError } from '@portcullis/artifact';
+import { ArtifactError, shownModuleLocation } from '@portcullis/artifact';
 import type { PolicySource } from './config/policies/entry.ts';
 import { describeError } from './errors.ts';
 
@@ -22,7 +22,10 @@ export function loadFailure({ id, module }: PolicySource, error: unknown): LoadF
       return { text: `Verification of policy ${name} failed: ${detail}`, namesPolicy: true };
     case 'download':
       if (module.startsWith('file://')) break;
-      return { text: `Error while downloading policy '${name}' from ${module}: ${detail}`, namesPolicy: true };
+      return {
+        text: `Error while downloading policy '${name}' from ${shownModuleLocation(module)}: ${detail}`,
+        namesPolicy: true,
+      };
     case undefined:
   }
   return { text: detail, namesPolicy: false };

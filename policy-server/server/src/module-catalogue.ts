@@ -1,4 +1,10 @@
-import { checkMinimumVersion, parseModuleLocation, type LoadedModule, type ModuleLocation } from '@portcullis/artifact';
+import {
+  checkMinimumVersion,
+  parseModuleLocation,
+  shownModuleLocation,
+  type LoadedModule,
+  type ModuleLocation,
+} from '@portcullis/artifact';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { PreparedModule } from '@portcullis/evaluator';
 import type { ExecutionMode, PolicyMetadata } from '@portcullis/protocol';
@@ -55,7 +61,7 @@ export class ModuleCatalogue {
     const prepared = await this.#options.prepare(loaded.bytes, mode, loaded.sha256);
     this.#digests.add(`${prepared.sha256} ${prepared.mode}`);
     logFor(this.#options.log, 'policy_server::bootstrap').info('policy module ready', {
-      path: loaded.location,
+      path: shownModuleLocation(loaded.location),
       sha256sum: loaded.sha256,
       mutating: loaded.metadata?.mutating,
       execution_mode: mode,

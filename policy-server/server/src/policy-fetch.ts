@@ -1,6 +1,6 @@
 import {
   ArtifactError,
-  formatModuleLocation,
+  shownModuleLocation,
   type ArtifactLog,
   type FetchedPolicy,
   type ModuleLocation,
@@ -72,7 +72,7 @@ export class PolicyFetch {
       level: 'warn',
       target: 'policy_fetcher::fetcher',
       message: 'The registry cannot be asked for a newer policy, using the one that is stored',
-      fields: { policy: formatModuleLocation(location), error: late.message },
+      fields: { policy: shownModuleLocation(location), error: late.message },
     });
     return { ...stored, origin: 'stale' };
   }
@@ -88,7 +88,7 @@ export class PolicyFetch {
       level: 'warn',
       target: 'policy_fetcher::fetcher',
       message: `a policy is taking more than ${NOTICE_MS / 1000} s to be fetched, still waiting`,
-      fields: { policy: formatModuleLocation(location) },
+      fields: { policy: shownModuleLocation(location) },
     });
   }
 }

@@ -70,7 +70,10 @@ test('a registry that hangs keeps nobody else from being served, and the start h
   for (let index = 0; index < 20; index++) policies[`h${index}`] = { module: `${hanging.host}/p${index}:v1` };
   const served = Promise.withResolvers<void>();
   const { module } = servePolicy(sound, 'p', await policyModule({ rejectWith: 'no' }));
-  sound.route('GET', `/v2/p/blobs/${module}`, () => void served.resolve());
+  sound.route('GET', `/v2/p/blobs/${module}`, () => {
+    served.resolve();
+    return undefined;
+  });
   policies['good'] = { module: `${sound.host}/p:v1` };
   policies['group'] = {
     expression: 'a() && b()',
