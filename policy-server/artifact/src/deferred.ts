@@ -41,9 +41,17 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
-/** Reads and writes what registries hold. */
-export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const open = once(async () => (await import('./registry/client.ts')).createRegistryClient(options));
+/** Reads and writes what registries hold. What mirrors may be asked for is read from them first; all is written to the registry itself. */
+export function createRegistryClient(
+  options: RegistryClientOptions & { readonly mirrors?: Sources['mirrors'] },
+): RegistryClient {
+  const open = once(async () => {
+    const client = (await import('./registry/client.ts')).createRegistryClient(options);
+    const { mirrors } = options;
+    if (mirrors === undefined || mirrors.size === 0) return client;
+    const { createMirroredReader } = await import('./mirrors/mirrored-reader.ts');
+    return { ...client, ...createMirroredReader(client, { ...options, mirrors }) };
+  });
   return {
     digest: async (...given) => (await open()).digest(...given),
     manifest: async (...given) => (await open()).manifest(...given),

@@ -32,7 +32,7 @@ export {
 export type { PushedPolicy, PushOptions } from './push/push.ts';
 export type { SourcesOptions } from './sources/load.ts';
 export { proxiesFromEnvironment } from './sources/proxies.ts';
-export { NO_SOURCES, type Proxies, type Sources } from './sources/sources.ts';
+export { NO_SOURCES, type Mirror, type Proxies, type Sources } from './sources/sources.ts';
 export { PolicyStore, type StoredPolicy } from './store/store.ts';
 export { systemErrorText } from './system-error.ts';
 export { checkMinimumVersion, KUBEWARDEN_VERSION, unmetMinimumVersion } from './version.ts';

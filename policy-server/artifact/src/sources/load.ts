@@ -5,6 +5,7 @@ import { systemErrorText } from '../system-error.ts';
 import { YamlError } from '../yaml/node.ts';
 import { parseYaml, type YamlPath } from '../yaml/reader.ts';
 import { readAuthorities } from './authorities.ts';
+import { readMirrors } from './mirrors.ts';
 import { SourcesProblems, sourcesInvalid } from './problems.ts';
 import { proxyUrl } from './proxies.ts';
 import type { Proxies, Sources } from './sources.ts';
@@ -45,6 +46,7 @@ export async function parseSources(text: string, { name, readFile }: SourcesOpti
   const root = rootOf(text, name, problems);
   const insecure = expectTexts(root.get('insecure_sources'), ['insecure_sources'], problems);
   const proxies = readProxies(root.get('proxies'), problems);
+  const mirrors = readMirrors(root.get('mirrors'), problems);
   const authorities = await readAuthorities(root.get('source_authorities'), problems, async (path, maxBytes) => {
     try {
       return await readFile(path, maxBytes);
@@ -54,7 +56,7 @@ export async function parseSources(text: string, { name, readFile }: SourcesOpti
   });
   problems.throwIfAny();
   // URLs have their host in lower case.
-  return { insecure: new Set(insecure.map((host) => host.toLowerCase())), authorities, proxies };
+  return { insecure: new Set(insecure.map((host) => host.toLowerCase())), authorities, proxies, mirrors };
 }
 
 function rootOf(text: string, name: string, problems: SourcesProblems): JsonObject {
@@ -68,10 +70,11 @@ function rootOf(text: string, name: string, problems: SourcesProblems): JsonObje
   return expectMap(value ?? undefined, [], problems);
 }
 
-/** Every scalar of the file is a text; the bytes of a certificate are numbers. */
+/** Every scalar of the file is a text, but for the bytes of a certificate and the one switch of a mirror. */
 function textAt(path: YamlPath): 'always' | 'unless-null' | 'never' {
   const isByte = path.length === 5;
   if (path.length < 2 || isByte) return 'never';
+  if (path[0] === 'mirrors') return path[3] === 'resolve' ? 'never' : 'unless-null';
   return path[0] === 'proxies' ? 'unless-null' : 'always';
 }
 
