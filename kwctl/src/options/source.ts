@@ -39,7 +39,7 @@ export async function openRegistryAccess(given: CommandArguments, context: Comma
     proxies: proxiesFromEnvironment(environment.env),
     log,
   });
-  const client = createRegistryClient({ transport, credentials, log });
+  const client = createRegistryClient({ transport, credentials, log, mirrors: sources.mirrors });
   return { transport, client, sources, credentials, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
 }
 

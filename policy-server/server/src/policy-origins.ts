@@ -48,7 +48,7 @@ export function openPolicyOrigins(
   const { sources, proxies, dockerConfigFolder, downloadTimeoutMs: timeoutMs } = config;
   const transport = createTransport({ sources, proxies, log, limits });
   const credentials = createDockerCredentials({ folder: dockerConfigFolder, log });
-  const client = createRegistryClient({ transport, credentials, log });
+  const client = createRegistryClient({ transport, credentials, log, mirrors: sources.mirrors });
   const trustRoot = openTrustRoot(config, transport, log);
   const fetcher = openFetcher(config, { transport, client, trustRoot, log });
   // What is stored is compared with what was signed, and that takes a registry that answers.
