@@ -238,7 +238,10 @@ test('a released draft is continued by one, whoever that is', async (t) => {
     t.equal(other.length, 0, 'another digest is another file');
   }
   const drafts = await Promise.all(Array.from({ length: 6 }, () => store.create(location, { digest: DIGEST })));
-  t.same(drafts.map(({ length }) => length).sort(), [0, 0, 0, 0, 0, 4]);
+  t.same(
+    drafts.map(({ length }) => length).sort((a, b) => a - b),
+    [0, 0, 0, 0, 0, 4],
+  );
   const continued = drafts.find(({ length }) => length === 4);
   const pieces: Uint8Array[] = [];
   for await (const piece of continued?.content() ?? []) pieces.push(Uint8Array.from(piece));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ProgrammableRegistry, OCI_MANIFEST, randomFrom, WASM_CONFIG, WASM_LAYER } from '@portcullis/testkit';
+import { OCI_MANIFEST, randomFrom, WASM_CONFIG, WASM_LAYER, type ProgrammableRegistry } from '@portcullis/testkit';
 import { ANONYMOUS } from '../../credentials/credentials.ts';
 import type { ArtifactLogRecord } from '../../log.ts';
 import { createRegistryClient } from '../../registry/client.ts';
