@@ -1,4 +1,4 @@
-import { encodeJson, type JsonValue } from '@portcullis/protocol';
+import { encodeUtf8, stringifyJson, type JsonValue } from '@portcullis/protocol';
 import { CapabilityError } from './errors.ts';
 import type { CapabilityRequest, CapabilityRequestType, RequestOf } from './request.ts';
 
@@ -29,8 +29,14 @@ export function createBackend(handlers: CapabilityHandlers): CapabilityBackend {
     // A handler only ever gets the request of its own type; TypeScript cannot follow that through the lookup.
     const handler = handlers[request.type] as CapabilityHandler<CapabilityRequestType> | undefined;
     if (handler === undefined) throw notAvailable(request.type);
-    return encodeJson(await handler(request, context));
+    return encodeUtf8(answerText(await handler(request, context)));
   };
+}
+
+/** The members of an answer in the order its handler has them: sessions recorded by other hosts read the same. */
+function answerText(answer: JsonValue): string {
+  if (!(answer instanceof Map)) return stringifyJson(answer);
+  return `{${Array.from(answer, ([name, value]) => `${stringifyJson(name)}:${stringifyJson(value)}`).join(',')}}`;
 }
 
 function notAvailable(type: CapabilityRequestType): CapabilityError {

@@ -86,12 +86,19 @@ export { cacheRoot, madeOnce } from './tools/cache.ts';
 export { onPath, runCommand } from './tools/command.ts';
 export { rustEnv } from './tools/rust-wasi.ts';
 export { TOOL_NAMES, type ToolName, ToolUnavailable, missingProgram, missingTool, toolFolder } from './tools/tools.ts';
-export { type Certificate, type Extension, signBytes } from './x509/certificate.ts';
+export {
+  type Certificate,
+  type CertificateFields,
+  type Extension,
+  createCertificate,
+  signBytes,
+} from './x509/certificate.ts';
 export {
   type ChainFlaw,
   type CodeSigningChain,
   type CodeSigningOptions,
   createCodeSigningChain,
 } from './x509/code-signing.ts';
+export { der, sequence } from './x509/der.ts';
 export type { KeyAlgorithm } from './x509/openssl.ts';
 export { watModule } from './wat.ts';

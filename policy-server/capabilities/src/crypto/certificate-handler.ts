@@ -32,6 +32,7 @@ export function createCertificateHandler(
   let roots: Promise<readonly Certificate[]> | undefined;
   const publicRoots = async (): Promise<readonly Certificate[]> => readRoots(options.roots ?? (await mozillaRoots()));
   return async ({ request }, { signal }) => {
+    signal.throwIfAborted();
     const certificate = endEntity(request.cert);
     const chain = request.cert_chain === undefined ? undefined : readChain(request.cert_chain);
     const atMs = timeOf(request.not_after) ?? now().getTime();
