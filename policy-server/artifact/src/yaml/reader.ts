@@ -1,17 +1,6 @@
-import {
-  Composer,
-  LineCounter,
-  Parser,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Alias,
-  type Document,
-  type Node,
-  type Scalar,
-} from 'yaml';
+import type { Alias, Document, LineCounter, Node, Scalar } from 'yaml';
 import type { JsonValue } from '@portcullis/protocol';
+import { yamlLibrary } from './library.ts';
 import { YamlError, type YamlDocument } from './node.ts';
 import { resolvePlainScalar } from './plain-scalar.ts';
 
@@ -53,6 +42,7 @@ const COLLECTION_TAGS = new Set(['tag:yaml.org,2002:map', 'tag:yaml.org,2002:seq
  * @throws YamlError
  */
 export function parseYamlDocuments(text: string, options: YamlReadOptions = {}): YamlDocument[] {
+  const { Composer, LineCounter, Parser } = yamlLibrary();
   const lines = new LineCounter();
   try {
     const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, merge: false, keepSourceTokens: false });
@@ -94,7 +84,7 @@ function problemText(message: string): string {
 }
 
 function localTag(node: Node): string | undefined {
-  const tag = isAlias(node) ? undefined : node.tag;
+  const tag = yamlLibrary().isAlias(node) ? undefined : node.tag;
   return tag !== undefined && /^![^!]/.test(tag) ? tag.slice(1) : undefined;
 }
 
@@ -121,6 +111,7 @@ class NodeReader {
     if (this.#depth > MAX_DEPTH) throw this.#error('recursion limit exceeded', node);
     this.#tellLine(node);
     if (node === null) return null;
+    const { isAlias, isMap, isScalar, isSeq } = yamlLibrary();
     if (isAlias(node)) return this.#readAlias(node);
     const variant = tagged ? undefined : this.#variantOf(node);
     if (variant !== undefined) return new Map([[variant, this.read(node, { tagged: true })]]);
@@ -132,6 +123,7 @@ class NodeReader {
   }
 
   #variantOf(node: unknown): string | undefined {
+    const { isMap, isScalar, isSeq } = yamlLibrary();
     const isPossible = isScalar(node) || isMap(node) || isSeq(node);
     return isPossible && this.#source.options.variantAt?.(this.#path) === true ? localTag(node) : undefined;
   }
@@ -195,6 +187,7 @@ class NodeReader {
   }
 
   #keyText(key: unknown): string {
+    const { isAlias, isScalar } = yamlLibrary();
     const node = isAlias(key) ? key.resolve(this.#document) : key;
     if (isScalar(node)) return textOf(node);
     if (node === null) return '';
