@@ -1,43 +1,19 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  OCI_INDEX,
-  OCI_MANIFEST,
-  policyModule,
-  ProgrammableRegistry,
-  WASM_CONFIG,
-  WASM_LAYER,
-} from '@portcullis/testkit';
+import { OCI_INDEX, OCI_MANIFEST, policyModule, ProgrammableRegistry } from '@portcullis/testkit';
 import { test } from 'tap';
 import { documentFile, startProcess, type ProcessOptions } from '../test/server-process.ts';
-import { folder, start, startFailure } from '../test/test-server.ts';
+import { filesIn, servePolicy } from '../test/served-policy.ts';
+import { folder, review, start, startFailure } from '../test/test-server.ts';
 
 const BLOBS = /\/blobs\//;
-
-/** Serves a policy; answers digests of its manifest and its module. */
-function servePolicy(registry: ProgrammableRegistry, repository: string, bytes: Uint8Array, tags = ['v1']) {
-  const empty = Buffer.from('{}');
-  const module = registry.serveBlob(repository, bytes);
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    config: { mediaType: WASM_CONFIG, digest: registry.serveBlob(repository, empty), size: empty.length },
-    layers: [{ mediaType: WASM_LAYER, digest: module, size: bytes.length }],
-  };
-  return { module, manifest: registry.serveManifest(repository, manifest, OCI_MANIFEST, tags) };
-}
 
 let stores = 0;
 
 async function flagsFor(hosts: readonly string[], store = join(folder, `store-${stores++}`)): Promise<string[]> {
   const sources = await documentFile({ insecure_sources: hosts });
   return [`--sources-path=${sources}`, `--policies-download-dir=${store}`];
-}
-
-async function filesIn(path: string): Promise<readonly string[]> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1)).sort();
 }
 
 test('many policies of one registry are fetched side by side, a few at a time, each content once', async (t) => {
@@ -176,7 +152,7 @@ test('kill -9 while a policy is being fetched: the next start goes on where it w
     const answer = await fetch(`${url}/validate/p`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: '{"request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"operation":"CREATE","userInfo":{},"object":{}}}',
+      body: review(),
     });
     t.match(await answer.text(), /"message":"whole"/);
   }

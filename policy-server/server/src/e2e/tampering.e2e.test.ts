@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   basicAuthorization,
@@ -17,8 +17,9 @@ import {
 } from '@portcullis/testkit';
 import pLimit from 'p-limit';
 import { test, type Test } from 'tap';
+import { filesIn } from '../test/served-policy.ts';
 import { documentFile, startProcess } from '../test/server-process.ts';
-import { folder, moduleFile, start } from '../test/test-server.ts';
+import { folder, moduleFile, review, start } from '../test/test-server.ts';
 
 const KWCTL = join(import.meta.dirname, '../../../../kwctl/bin/kwctl.js');
 const AUTH = { user: 'puller', password: 'correct horse battery' };
@@ -100,11 +101,6 @@ async function scene(t: Test): Promise<Scene> {
   const auth = Buffer.from(`${AUTH.user}:${AUTH.password}`).toString('base64');
   await writeFile(join(docker, 'config.json'), JSON.stringify({ auths: { [proxy.host]: { auth } } }));
   return { registry, proxy, elsewhere, docker, sources: await documentFile({ insecure_sources: [proxy.host] }) };
-}
-
-async function filesIn(path: string): Promise<readonly string[]> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1)).sort();
 }
 
 function flagsOf({ sources, docker }: Scene, store: string): string[] {
@@ -219,7 +215,7 @@ test(
     t.ok(grown < 100 * MIB, `at most ${Math.round(grown / MIB)} MiB more than without a network`);
     const said = async (id: string): Promise<string> => {
       const headers = { 'content-type': 'application/json' };
-      return (await fetch(`${url}/validate/${id}`, { method: 'POST', headers, body: REVIEW })).text();
+      return (await fetch(`${url}/validate/${id}`, { method: 'POST', headers, body: review() })).text();
     };
     for (const [name, { text }] of FAST) t.match(await said(name), text, name);
     for (const [name, text] of Object.entries(webCases)) t.match(await said(`web-${name}`), text, name);
@@ -231,17 +227,6 @@ test(
     }
   },
 );
-
-const REVIEW = JSON.stringify({
-  request: {
-    uid: 'u',
-    kind: { group: '', version: 'v1', kind: 'Pod' },
-    resource: { group: '', version: 'v1', resource: 'pods' },
-    operation: 'CREATE',
-    userInfo: {},
-    object: {},
-  },
-});
 
 test('tampering: kwctl pull finds out the same, says so, and keeps nothing', { skip }, async (t) => {
   const { proxy, sources, docker, elsewhere } = await scene(t);
