@@ -14,6 +14,8 @@ import {
   startTamperingProxy,
 } from '@portcullis/testkit';
 import { test, type Test } from 'tap';
+import type { Environment } from '../../environment.ts';
+import { downloadDisplay } from '../../output/download-display.ts';
 import { kwctlHere } from '../../test/kwctl-here.ts';
 import { kwctl, line, REVIEW, type Outcome } from '../../test/kwctl-process.ts';
 
@@ -188,6 +190,34 @@ test('policies that ask about images are answered with the sources of the comman
   t.equal(replayed.stdout, answered.stdout, 'a recorded session asks nobody');
   const denied = await ask('localhost:1/a:v1', '--allowed-host-capabilities', 'net/*', '-e', 'kubewarden');
   t.match(denied.stdout, /has not been granted access/);
+});
+
+test('a download is shown on a terminal once it begins, and in a pipe never', async (t) => {
+  const shownOn = async (
+    isStderrTerminal: boolean,
+    bytes: readonly number[],
+    end: Promise<unknown>,
+  ): Promise<string> => {
+    let text = '';
+    const environment: Environment = {
+      env: {},
+      home: '/',
+      stdin: process.stdin,
+      write: () => {},
+      writeError: (part) => void (text += part),
+      terminal: { stdoutColumns: undefined, isStderrTerminal },
+      now: () => new Date(),
+    };
+    const display = downloadDisplay('registry://a/b:v1', environment);
+    for (const receivedBytes of bytes) display.onProgress({ receivedBytes, totalBytes: 10 });
+    await display.until(end);
+    return text;
+  };
+  const done = Promise.resolve();
+  t.match(await shownOn(true, [5, 10], done), /Pulling policy from registry:\/\/a\/b:v1[^]*Successfully pulled policy/);
+  t.match(await shownOn(true, [5], Promise.reject(new Error('gone'))), /Failed to pull policy: gone\n$/);
+  t.equal(await shownOn(true, [], done), '', 'stored already');
+  t.equal(await shownOn(false, [5, 10], done), '', 'a pipe');
 });
 
 test('a local file loads nothing of what reaches registries', async (t) => {
