@@ -32,9 +32,10 @@ export interface ProcessOptions {
 /** The real program as an operator starts it, on ports of its own. */
 export function startProcess({ flags = [], env = {}, cwd = folder, prefix = [] }: ProcessOptions): ServerProcess {
   const ports = { KUBEWARDEN_BIND_ADDRESS: '127.0.0.1', KUBEWARDEN_PORT: '0', KUBEWARDEN_READINESS_PROBE_PORT: '0' };
-  const [program = '', ...args] = [...prefix, process.execPath, MAIN, ...flags];
+  // What the test runner adds to Node's options writes into folders that the process may not.
+  const args = ['-u', 'NODE_OPTIONS', ...prefix, process.execPath, MAIN, ...flags];
   const path = { PATH: process.env['PATH'] ?? '', XDG_CACHE_HOME: join(folder, 'cache') };
-  const child = spawn(program, args, { cwd, env: { ...path, ...ports, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('env', args, { cwd, env: { ...path, ...ports, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (output.stdout += String(chunk)));
   child.stderr.on('data', (chunk) => (output.stderr += String(chunk)));
