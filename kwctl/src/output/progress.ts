@@ -34,9 +34,11 @@ export async function startPullProgress(uri: string, { terminal, writeError }: E
   const name = printable(uri);
   let frames = 0;
   const bar = new SingleBar({
-    format: (_options, { value, total }) =>
-      `${FRAMES[frames++ % FRAMES.length]} Pulling policy from ${name}${shownProgress(value, total)}`,
-    stream: terminalStream(writeError),
+    format: (_options, { value, total, maxWidth }) => {
+      const text = `${FRAMES[frames++ % FRAMES.length]} Pulling policy from ${name}`;
+      return fitted(text, progressTexts(value, total), maxWidth);
+    },
+    stream: terminalStream(writeError, terminal.stdoutColumns),
     clearOnComplete: true,
     forceRedraw: true,
     // The terminal stays as it is, so that nothing has to be put right when somebody interrupts.
@@ -59,16 +61,25 @@ export async function startPullProgress(uri: string, { terminal, writeError }: E
   };
 }
 
-/** Nothing before the first byte; without a total the bytes alone. */
-function shownProgress(received: number, total: number): string {
-  if (received === 0) return '';
-  if (total === 0) return ` ${formatBytes(received)}`;
+/** How far it is, the most telling text first: nothing before the first byte, and no bar without a total. */
+function progressTexts(received: number, total: number): readonly string[] {
+  if (received === 0) return [''];
+  if (total === 0) return [` ${formatBytes(received)}`];
   const filled = Math.round((Math.min(received, total) / total) * BAR_WIDTH);
-  return ` [${'='.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}] ${formatBytes(received)}/${formatBytes(total)}`;
+  const sizes = `${formatBytes(received)}/${formatBytes(total)}`;
+  return [` [${'='.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}] ${sizes}`, ` ${sizes}`];
+}
+
+/** One line: long names are cut before the numbers are. */
+function fitted(text: string, progress: readonly string[], width: number): string {
+  const fitting = progress.find(({ length }) => text.length + length < width);
+  if (fitting !== undefined) return text + fitting;
+  const shortest = progress.at(-1) ?? '';
+  return `${text.slice(0, Math.max(0, width - shortest.length - 2))}…${shortest}`;
 }
 
 /** What the bar needs of a terminal. */
-function terminalStream(write: (text: string) => void): NodeJS.WritableStream {
+function terminalStream(write: (text: string) => void, columns: number | undefined): NodeJS.WritableStream {
   const stream = new Writable({
     decodeStrings: false,
     write(text: unknown, _encoding, done) {
@@ -76,5 +87,5 @@ function terminalStream(write: (text: string) => void): NodeJS.WritableStream {
       done();
     },
   });
-  return Object.assign(stream, { isTTY: true });
+  return Object.assign(stream, { isTTY: true, columns });
 }
