@@ -170,9 +170,10 @@ test(
     const good = await onTerminal(uri);
     t.match(good, `⠁ Pulling policy from ${uri}`);
     t.match(good, / 200 kB\/40\d\.\d+ kB/);
-    t.match(good, new RegExp(`\\r\\u001b\\[KSuccessfully pulled policy from ${uri}\\r\\n$`));
+    t.ok(good.endsWith(`\r\u001b[KSuccessfully pulled policy from ${uri}\r\n`), good);
     const bad = await onTerminal(`registry://${registry.host}/acme/none:v1`);
-    t.match(bad, /\r\u001b\[KFailed to pull policy: Fail to interact with OCI registry: .*\r\nError: Fail to interact/);
+    t.ok(bad.includes('\r\u001b[KFailed to pull policy: Fail to interact with OCI registry: '), bad);
+    t.match(bad, /\r\nError: Fail to interact with OCI registry: /);
   },
 );
 
