@@ -5,6 +5,8 @@ import type { Mirror } from './sources.ts';
 import { describe, expectList, expectMap } from './values.ts';
 
 const HOST = /^(?:\[[0-9a-f:]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?$/i;
+/** Of `team/policy`, `team` is no host. */
+const NAMED_IN_REFERENCES = /[.:A-Z]|^localhost$/;
 const HOST_EXPECTED = 'expected host or host:port, as in mirror.example:5000';
 const FIELDS: ReadonlySet<string> = new Set(['host', 'path', 'resolve']);
 
@@ -17,7 +19,9 @@ export function readMirrors(
   for (const [registry, entries] of expectMap(value ?? undefined, ['mirrors'], problems)) {
     const path = ['mirrors', registry];
     const key = comparableRegistry(registry);
-    if (!isHost(registry)) problems.add(path, `invalid registry, ${HOST_EXPECTED}`);
+    if (!isHost(registry) || !NAMED_IN_REFERENCES.test(registry)) {
+      problems.add(path, 'invalid registry, expected the host of image references, as in docker.io or quay.io:5000');
+    }
     if (mirrors.has(key)) problems.add(path, `the mirrors of ${key} are named above already`);
     const items = expectList(entries, path, problems);
     mirrors.set(

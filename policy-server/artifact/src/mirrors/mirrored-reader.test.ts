@@ -1,0 +1,351 @@
+import { OCI_INDEX, OCI_MANIFEST, type ProgrammedAnswer } from '@portcullis/testkit';
+import { test, type Test } from 'tap';
+import type { Credential } from '../credentials/credentials.ts';
+import { ArtifactError } from '../errors.ts';
+import type { RegistryReader } from '../registry/registry.ts';
+import { createMirroredReader } from './mirrored-reader.ts';
+import {
+  at,
+  descriptorOf,
+  manifestOf,
+  openMirrored,
+  REPOSITORY,
+  serveRegistry,
+  sha256,
+  told,
+  unreachableHost,
+} from './test/test-mirrors.ts';
+
+const MANIFEST = manifestOf('the one');
+const OTHER = manifestOf('another');
+const DIGEST = sha256(MANIFEST);
+const MANIFEST_PATH = `/v2/${REPOSITORY}/manifests/${DIGEST}`;
+
+test('TC10 mirror without resolve: never asked for a tag, the source is asked instead', async (t) => {
+  const source = await serveRegistry(t);
+  const mirror = await serveRegistry(t);
+  source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST, ['v1', 'latest']);
+  mirror.serveManifest(REPOSITORY, OTHER, OCI_MANIFEST, ['v1', 'latest']);
+  const { reader } = openMirrored(t, { source: source.host, mirrors: [{ host: mirror.host }] });
+  t.equal(await reader.digest(at(source.host)), DIGEST);
+  t.equal((await reader.manifest(at(source.host))).digest, DIGEST);
+  t.equal(await reader.digest(at(source.host, {})), DIGEST, 'no tag is latest');
+  t.equal((await reader.manifest(at(source.host, {}))).digest, DIGEST);
+  t.equal(mirror.count(), 0);
+});
+
+test('content is read from the mirrors in order, below their path, and by digest only', async (t) => {
+  const source = await serveRegistry(t);
+  const empty = await serveRegistry(t);
+  const full = await serveRegistry(t);
+  const blob = Buffer.from('wasm');
+  full.serveManifest(`hub/${REPOSITORY}`, MANIFEST, OCI_MANIFEST);
+  full.serveBlob(`hub/${REPOSITORY}`, blob);
+  const { reader, records } = openMirrored(t, {
+    source: source.host,
+    mirrors: [{ host: empty.host }, { host: full.host, path: 'hub' }],
+  });
+  const pinned = at(source.host, { tag: 'v1', digest: DIGEST });
+  t.equal(await reader.digest(pinned), DIGEST);
+  t.match(await reader.manifest(pinned), { kind: 'manifest', digest: DIGEST });
+  t.same(await reader.blob(pinned, descriptorOf(blob), { maxBytes: 10 }), blob);
+  t.equal(source.count(), 0);
+  const asked = (requests: readonly { method: string; path: string }[]): string[] =>
+    requests.map(({ method, path }) => `${method} ${path}`).filter((line) => !line.endsWith('/v2/'));
+  const wanted = (prefix: string): string[] => [
+    `HEAD /v2/${prefix}${REPOSITORY}/manifests/${DIGEST}`,
+    `GET /v2/${prefix}${REPOSITORY}/manifests/${DIGEST}`,
+    `GET /v2/${prefix}${REPOSITORY}/blobs/${sha256(blob)}`,
+  ];
+  t.same(asked(full.requests), wanted('hub/'));
+  t.same(asked(empty.requests).toSpliced(1, 1), wanted(''), 'asked first; what HEAD does not explain GET does');
+  t.match(
+    records.filter(({ message }) => message === 'A mirror answers')[0],
+    { level: 'debug', fields: { mirror: `${full.host}/hub`, artifact: `${source.host}/${REPOSITORY}@${DIGEST}` } },
+    'what was served from where can be told',
+  );
+});
+
+const FAILURES: Readonly<Record<string, { answer: ProgrammedAnswer; error: RegExp; level?: string }>> = {
+  'wants credentials': { answer: { status: 401 }, error: /Not authorized/ },
+  'forbids it': { answer: { status: 403, body: 'no' }, error: /code: 403/ },
+  'does not have it': { answer: { status: 404, body: 'no' }, error: /code: 404/ },
+  'limits rates': { answer: { status: 429, headers: { 'retry-after': '9' } }, error: /asks to wait 9 s/ },
+  'is broken': { answer: { status: 500, body: 'oh' }, error: /code: 500, message: oh/ },
+  'sends a page': { answer: { body: '<html>' }, error: /not the one it should be/, level: 'warn' },
+  'sends other bytes': { answer: { body: OTHER }, error: /not the one it should be/, level: 'warn' },
+  'names another digest': {
+    answer: { body: MANIFEST, headers: { 'docker-content-digest': sha256(OTHER) } },
+    error: /not the one it should be/,
+    level: 'warn',
+  },
+  'sends too much': { answer: { body: Buffer.alloc(4 * 2 ** 20 + 1) }, error: /longer than 4194304 bytes/ },
+  'closes the connection': { answer: { drop: true }, error: /error sending request/ },
+  'is silent': { answer: { drop: 'hang' }, error: /gave no answer within 300 ms/ },
+  'begins and stalls': { answer: { body: stalling() }, error: /gave no answer within 300 ms/ },
+};
+
+async function* stalling(): AsyncGenerator<Uint8Array, void> {
+  yield MANIFEST.subarray(0, 10);
+  await new Promise(() => undefined);
+}
+
+for (const [name, { answer, error, level = 'debug' }] of Object.entries(FAILURES)) {
+  test(`a mirror that ${name} is passed over`, async (t) => {
+    const source = await serveRegistry(t);
+    const mirror = await serveRegistry(t);
+    source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST);
+    mirror.route('*', MANIFEST_PATH, answer);
+    const { reader, records } = openMirrored(t, {
+      source: source.host,
+      mirrors: [{ host: mirror.host }],
+      limits: { answerTimeoutMs: 300 },
+    });
+    t.equal((await reader.manifest(at(source.host, { digest: DIGEST }))).digest, DIGEST);
+    t.ok(mirror.count(undefined, MANIFEST_PATH) > 0);
+    const [line = ''] = told(records);
+    t.ok(line.startsWith(`${level}: A mirror is passed over: ${mirror.host}: `), line);
+    t.match(line, error);
+    t.equal(source.count(undefined, MANIFEST_PATH), 1);
+  });
+}
+
+test('when nobody has it, the error is that of the source', async (t) => {
+  const source = await serveRegistry(t);
+  const mirror = await serveRegistry(t);
+  mirror.route('*', /manifests/, { status: 500, body: 'the mirror is broken' });
+  const { reader } = openMirrored(t, { source: source.host, mirrors: [{ host: mirror.host, resolve: true }] });
+  const unknown = { code: 'not-found', message: /OCI API error: .* is unknown/ };
+  await t.rejects(reader.manifest(at(source.host, { digest: DIGEST })), unknown);
+  await t.rejects(reader.manifest(at(source.host)), unknown);
+  await t.rejects(reader.digest(at(source.host)), unknown);
+  const blob = descriptorOf(Buffer.from('wasm'));
+  await t.rejects(reader.blob(at(source.host), blob, { maxBytes: 10 }), unknown);
+  await t.rejects(reader.openBlob(at(source.host), blob), unknown);
+  await t.rejects(reader.openBlob(at(source.host), { ...blob, size: 2 ** 20 }), unknown);
+  const before = mirror.count();
+  await t.rejects(reader.blob(at(source.host), blob, { maxBytes: 3 }), { code: 'download-too-large' });
+  t.equal(mirror.count(), before, 'what the caller does not want nobody is asked for');
+});
+
+test('a mirror that is not reached is left alone for 10 s, then asked once', async (t) => {
+  const source = await serveRegistry(t);
+  const mirror = await serveRegistry(t);
+  source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST);
+  mirror.route('GET', MANIFEST_PATH, { drop: true });
+  const { reader, clock } = openMirrored(t, { source: source.host, mirrors: [{ host: mirror.host }] });
+  const read = async (): Promise<number> => {
+    const before = mirror.count('GET', MANIFEST_PATH);
+    t.equal((await reader.manifest(at(source.host, { digest: DIGEST }))).digest, DIGEST);
+    return mirror.count('GET', MANIFEST_PATH) - before;
+  };
+  t.ok((await read()) > 0);
+  t.equal(await read(), 0);
+  clock.nowMs = 9999;
+  t.equal(await read(), 0);
+  mirror.route('GET', MANIFEST_PATH, { drop: 'hang' });
+  clock.nowMs = 10_000;
+  const gone = new AbortController();
+  const probe = reader.manifest(at(source.host, { digest: DIGEST }), { signal: gone.signal });
+  while (mirror.count('GET', MANIFEST_PATH) === 0) await new Promise(setImmediate);
+  t.equal(await read(), 0, 'one question tells whether it is back, nobody else waits for it');
+  gone.abort();
+  await t.rejects(probe, { code: 'aborted' });
+  mirror.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST);
+  clock.nowMs = 20_000;
+  t.equal(await read(), 1);
+  t.equal(await read(), 1, 'it is back');
+});
+
+test('a mirror that may resolve tags is asked for them; where the source disagrees it wins, with a warning', async (t) => {
+  const source = await serveRegistry(t);
+  const content = await serveRegistry(t);
+  const mirror = await serveRegistry(t);
+  mirror.serveManifest(`p/${REPOSITORY}`, MANIFEST, OCI_MANIFEST, ['v1']);
+  const { reader, records, clock } = openMirrored(t, {
+    source: source.host,
+    mirrors: [{ host: content.host }, { host: mirror.host, path: 'p', resolve: true }],
+    limits: { secondOpinionMs: 100 },
+  });
+  const warnings = (): object[] => records.splice(0).filter(({ level }) => level === 'warn');
+  t.equal((await reader.manifest(at(source.host))).digest, DIGEST);
+  t.equal(source.count(), 0, 'content does not need the source');
+  t.equal(await reader.digest(at(source.host)), DIGEST, 'a source without the tag does not take it away');
+
+  source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST, ['v1']);
+  t.equal(await reader.digest(at(source.host)), DIGEST);
+  t.same(warnings(), []);
+  source.serveManifest(REPOSITORY, OTHER, OCI_MANIFEST, ['v1']);
+  t.equal(await reader.digest(at(source.host)), sha256(OTHER), 'identity is what the source says');
+  t.match(warnings(), [
+    {
+      message: 'A mirror and the registry itself disagree on what a tag names: the registry is right',
+      fields: {
+        artifact: `${source.host}/${REPOSITORY}:v1`,
+        mirror: `${mirror.host}/p`,
+        mirror_digest: DIGEST,
+        digest: sha256(OTHER),
+      },
+    },
+  ]);
+
+  const tagPath = `/v2/${REPOSITORY}/manifests/v1`;
+  source.route('GET', tagPath, { drop: 'hang' });
+  const asked = source.count(undefined, tagPath);
+  t.equal(await reader.digest(at(source.host)), DIGEST, 'a silent source is waited for a moment');
+  t.equal(await reader.digest(at(source.host)), DIGEST);
+  t.equal(source.count(undefined, tagPath) - asked, 1, 'and then left alone');
+  mirror.route('GET', `/v2/p/${tagPath.slice(4)}`, { status: 404 });
+  source.serveManifest(REPOSITORY, OTHER, OCI_MANIFEST, ['v1']);
+  t.equal(await reader.digest(at(source.host)), sha256(OTHER), 'unless nobody else has an answer');
+  clock.nowMs = 10_000;
+  t.equal(await reader.digest(at(source.host)), sha256(OTHER));
+  t.equal((await reader.manifest(at(source.host))).digest, sha256(OTHER));
+  t.equal(content.count(), 0, 'who may not resolve tags never hears of one');
+  t.same(warnings(), []);
+});
+
+test('signatures and all that refers to an image are looked up in the original repository', async (t) => {
+  const source = await serveRegistry(t);
+  const mirror = await serveRegistry(t);
+  mirror.route('*', /./, { status: 500 });
+  const hex = DIGEST.slice('sha256:'.length);
+  const sha512 = 'a'.repeat(128);
+  const tags = [
+    `sha256-${hex}`,
+    ...['sig', 'att', 'sbom'].map((kind) => `sha256-${hex}.${kind}`),
+    `sha512-${sha512}`,
+    `sha512-${sha512.slice(64)}`,
+  ];
+  source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST, tags);
+  source.route('GET', `/v2/${REPOSITORY}/referrers/${DIGEST}`, {
+    headers: { 'content-type': OCI_INDEX },
+    body: { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] },
+  });
+  const { reader } = openMirrored(t, { source: source.host, mirrors: [{ host: mirror.host, resolve: true }] });
+  for (const tag of tags) {
+    t.equal(await reader.digest(at(source.host, { tag })), DIGEST, tag);
+    t.equal((await reader.manifest(at(source.host, { tag }))).digest, DIGEST, tag);
+  }
+  t.same(await reader.referrers(at(source.host), DIGEST), []);
+  t.equal(mirror.count(), 0);
+});
+
+test('each host sees its own credentials, and nobody another’s', async (t) => {
+  const basic = (user: string): Credential => ({ kind: 'basic', username: user, password: `${user}'s secret` });
+  const auth = (user: string): string => `Basic ${Buffer.from(`${user}:${user}'s secret`).toString('base64')}`;
+  const owner = (user: string): { user: string; password: string } => ({ user, password: `${user}'s secret` });
+  const source = await serveRegistry(t, { basicAuth: owner('source') });
+  const stranger = await serveRegistry(t, { basicAuth: owner('stranger') });
+  const tokens = await serveRegistry(t, { tokens: {} });
+  const own = await serveRegistry(t, { basicAuth: owner('mirror') });
+  source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST, ['v1']);
+  own.serveManifest(REPOSITORY, OTHER, OCI_MANIFEST);
+  const { reader } = openMirrored(t, {
+    source: source.host,
+    mirrors: [{ host: stranger.host, resolve: true }, { host: tokens.host }, { host: own.host }],
+    credentials: { [source.host]: basic('source'), [own.host]: basic('mirror') },
+  });
+  t.equal(await reader.digest(at(source.host)), DIGEST);
+  t.equal((await reader.manifest(at(source.host, { digest: DIGEST }))).digest, DIGEST, 'the source has it');
+  t.equal((await reader.manifest(at(source.host, { digest: sha256(OTHER) }))).digest, sha256(OTHER), 'the last has it');
+  const seen = ({ requests }: { requests: readonly { headers: { authorization?: string } }[] }): string[] => [
+    ...new Set(requests.flatMap(({ headers }) => headers.authorization ?? [])),
+  ];
+  t.same(seen(source), [auth('source')]);
+  t.same(seen(own), [auth('mirror')]);
+  t.same(seen(stranger), [], 'who asks for credentials it has no right to gets none');
+  t.ok(stranger.count() > 0);
+  t.ok(
+    seen(tokens).every((header) => header.startsWith('Bearer ')),
+    'nothing but the token it gave to anybody',
+  );
+  t.ok(tokens.count(undefined, '/token') > 0);
+});
+
+test('who gives up is not answered, and nobody else is asked', async (t) => {
+  const source = await serveRegistry(t);
+  const mirror = await serveRegistry(t);
+  const next = await serveRegistry(t);
+  mirror.route('*', /manifests|blobs/, { drop: 'hang' });
+  const mirrors = [
+    { host: mirror.host, resolve: true },
+    { host: next.host, resolve: true },
+  ];
+  const blob = descriptorOf(Buffer.from('wasm'));
+  const questions: Readonly<Record<string, (reader: RegistryReader, signal: AbortSignal) => Promise<unknown>>> = {
+    digest: (reader, signal) => reader.digest(at(source.host, { digest: DIGEST }), { signal }),
+    'digest of a tag': (reader, signal) => reader.digest(at(source.host), { signal }),
+    manifest: (reader, signal) => reader.manifest(at(source.host), { signal }),
+    blob: (reader, signal) => reader.blob(at(source.host), blob, { maxBytes: 10, signal }),
+    'a large blob': (reader, signal) => reader.openBlob(at(source.host), { ...blob, size: 2 ** 20 }, { signal }),
+  };
+  source.route('*', /manifests/, { drop: 'hang' });
+  for (const [name, ask] of Object.entries(questions)) {
+    const { reader, clock } = openMirrored(t, { source: source.host, mirrors });
+    await t.rejects(ask(reader, AbortSignal.abort()), { code: 'aborted' }, name);
+    const gone = new AbortController();
+    const before = mirror.count(undefined, /manifests|blobs/);
+    const answer = ask(reader, gone.signal);
+    while (mirror.count(undefined, /manifests|blobs/) === before) await new Promise(setImmediate);
+    clock.nowMs = 1000;
+    gone.abort();
+    await t.rejects(answer, { code: 'aborted' }, name);
+    t.equal(next.count(), 0, name);
+    t.equal(source.count(undefined, /blobs/), 0, name);
+    next.route('*', /manifests|blobs/, { status: 404 });
+    await t.rejects(ask(reader, AbortSignal.timeout(300)), ArtifactError);
+    t.equal(mirror.count(undefined, /manifests|blobs/), before + 1, `${name}: who was given up on is left alone`);
+    next.requests.length = 0;
+    source.requests.length = 0;
+  }
+});
+
+test('hosts are compared whole, by their comparable name', async (t) => {
+  const asked: string[] = [];
+  const note = ({ registry }: { registry: string }): Promise<string> => {
+    asked.push(registry);
+    return Promise.reject(new ArtifactError('not-found', 'not here'));
+  };
+  const unused = (): never => t.fail('not asked') as never;
+  const client = { digest: note, manifest: unused, blob: unused, openBlob: unused, referrers: unused };
+  const mirror = (host: string) => [{ host, path: '', resolve: false }];
+  const reader = createMirroredReader(client, {
+    mirrors: new Map([
+      ['docker.io', mirror('hub.example')],
+      ['Quay.io:443', mirror('quay.example')],
+    ]),
+    log: () => undefined,
+  });
+  const asksFor = async (registry: string): Promise<string[]> => {
+    await t.rejects(reader.digest(at(registry, { digest: DIGEST })), { code: 'not-found' });
+    return asked.splice(0);
+  };
+  for (const hub of ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'DOCKER.IO', 'docker.io:443']) {
+    t.same(await asksFor(hub), ['hub.example', hub], hub);
+  }
+  t.same(await asksFor('quay.io'), ['quay.example', 'quay.io']);
+  for (const other of ['docker.io.evil.example', 'evil-docker.io', 'docker.io:5000', 'quay.io:80', 'hub.example']) {
+    t.same(await asksFor(other), [other], other);
+  }
+});
+
+test('mistakes of our own are not taken for a mirror’s', async (t) => {
+  const broken = (): Promise<never> => Promise.reject(new TypeError('a bug'));
+  const client = { digest: broken, manifest: broken, blob: broken, openBlob: broken, referrers: broken };
+  const reader = createMirroredReader(client, {
+    mirrors: new Map([['docker.io', [{ host: 'hub.example', path: '', resolve: true }]]]),
+    log: () => undefined,
+  });
+  await t.rejects(reader.manifest(at('docker.io')), TypeError);
+});
+
+test('with every host down the caller hears of the source', async (t: Test) => {
+  const [source, mirror] = await Promise.all([unreachableHost(), unreachableHost()]);
+  const { reader, records } = openMirrored(t, { source, mirrors: [{ host: mirror, resolve: true }] });
+  const unreachable = { code: 'registry-unreachable', message: new RegExp(source) };
+  await t.rejects(reader.digest(at(source)), unreachable);
+  await t.rejects(reader.digest(at(source)), unreachable, 'also while both are left alone');
+  await t.rejects(reader.manifest(at(source)), unreachable);
+  t.equal(told(records).length, 1, 'the mirror was asked once');
+});
