@@ -113,7 +113,7 @@ test('usage errors read as those of clap', async (t) => {
     ['run -r --raw p', `error: a value is required for '--request-path <PATH>' but none was supplied\n\n${MORE}`],
     [
       'inspect -o',
-      `error: a value is required for '--output <FORMAT>' but none was supplied\n  [possible values: yaml]\n\n${MORE}`,
+      `error: a value is required for '--output <FORMAT>' but none was supplied\n  [possible values: yaml, json]\n\n${MORE}`,
     ],
     [
       'run --settings-jso x',

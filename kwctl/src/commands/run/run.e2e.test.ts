@@ -2,16 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guestModule } from '@portcullis/testkit';
 import { test } from 'tap';
-import {
-  folder,
-  forEachTwoAtOnce,
-  kwctl,
-  line,
-  REVIEW,
-  UID,
-  withMetadata,
-  type Outcome,
-} from '../../test/kwctl-process.ts';
+import { kwctlHere } from '../../test/kwctl-here.ts';
+import { folder, kwctl, line, REVIEW, UID, withMetadata, type Outcome } from '../../test/kwctl-process.ts';
 
 test('printed lines are exact', async (t) => {
   const cwd = await folder(t, 'wapc-rust', 'rego-opa');
@@ -115,11 +107,14 @@ test('what is wrong is named, with its file, and exits 1', async (t) => {
     [[...run, 'cr.yaml'], /^Error: Cannot open YAML file "cr\.yaml": .*No such file/],
     [[...run, '--raw', 'cr.yaml'], /^Error: The --raw option cannot be used with a YAML file: cr\.yaml/],
   ];
-  await forEachTwoAtOnce(cases, async ([args, stderr]) => {
-    const outcome = await kwctl(args, { cwd });
+  const home = process.cwd();
+  process.chdir(cwd);
+  t.teardown(() => process.chdir(home));
+  for (const [args, stderr] of cases) {
+    const outcome = await kwctlHere(cwd, args);
     t.match(outcome, { code: 1, stdout: '', stderr }, args.slice(1).join(' '));
     t.notMatch(outcome.stderr, /\n {4}at /, `no stack trace: ${args.join(' ')}`);
-  });
+  }
 });
 
 test('raw requests: by flag or by metadata, the uid comes from the request', async (t) => {
