@@ -88,7 +88,7 @@ function readProxies(value: JsonValue | undefined, problems: SourcesProblems): P
   };
   const readUrl = (key: string): string | undefined => {
     const url = proxyUrl(read(key));
-    if (url === undefined || URL.canParse(url)) return url;
+    if (url === undefined || /^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url;
     problems.add(['proxies', key], 'invalid value, expected the URL of a proxy, as in http://proxy:3128');
     return undefined;
   };

@@ -96,6 +96,10 @@ test('sources: the texts operators and scripts know', async (t) => {
     ['a: [', /Flow sequence .* at line 1 column/],
     ['a: 1\na: 2', /duplicate field `a` at line 2/],
     ['proxies: {https_proxy: "http://a b"}', /^proxies\.https_proxy: invalid value, expected the URL of a proxy/],
+    [
+      'proxies: {http_proxy: "socks5://proxy:1080"}',
+      /^proxies\.http_proxy: invalid value, expected the URL of a proxy/,
+    ],
   ] as const) {
     const error: unknown = await parse(text).catch((thrown: unknown) => thrown);
     t.match(error, { name: 'ArtifactError', code: 'sources-invalid' }, text);
