@@ -23,6 +23,7 @@ import type { RegistryReader } from '../registry/registry.ts';
 import { createTransport } from '../registry/transport.ts';
 import { NO_SOURCES } from '../sources/sources.ts';
 import { PolicyStore } from '../store/store.ts';
+import type { MirrorLimits } from './mirror-context.ts';
 import {
   at,
   collected,
@@ -68,16 +69,20 @@ async function serve(t: Test, mirrors: number): Promise<Parts> {
   return { source: await serveRegistry(t), mirrors: await Promise.all(started) };
 }
 
-function open(t: Test, { source, mirrors }: Parts): Mirrored {
+function open(t: Test, { source, mirrors }: Parts, limits: Partial<MirrorLimits> = {}): Mirrored {
   return openMirrored(t, {
     source: source.host,
     mirrors: mirrors.map(({ host }) => ({ host })),
-    limits: { answerTimeoutMs: 300 },
+    limits,
   });
 }
 
-const ranges = ({ requests }: ProgrammableRegistry): (string | undefined)[] =>
-  requests.filter(({ path }) => path === PATH).map(({ headers }) => headers.range);
+/** Where the only request for the blob began. A connection that breaks can take with it what was not read yet. */
+function startOf({ requests }: ProgrammableRegistry): number {
+  const [request, ...others] = requests.filter(({ path }) => path === PATH);
+  const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request?.headers.range ?? '') ?? [];
+  return others.length === 0 && Number(end) === BLOB.length - 1 ? Number(start) : Number.NaN;
+}
 
 test('a blob that breaks in the middle is resumed from the next mirror, at last from the source', async (t) => {
   const parts = await serve(t, 3);
@@ -90,12 +95,9 @@ test('a blob that breaks in the middle is resumed from the next mirror, at last 
   const stream = await reader.openBlob(at(parts.source.host), DESCRIPTOR);
   t.equal(stream.startsAt, 0);
   t.equal(sha256((await collected(stream)).bytes), DESCRIPTOR.digest);
-  const last = BLOB.length - 1;
-  t.same(
-    [first, second].map((mirror) => mirror && ranges(mirror)),
-    [[undefined], [`bytes=200000-${last}`]],
-  );
-  t.same(ranges(parts.source), [`bytes=450000-${last}`]);
+  const [fromSecond = 0, fromSource = 0] = [second, parts.source].map((host) => host && startOf(host));
+  t.ok(fromSecond > 0 && fromSecond <= 200_000, `continued at ${fromSecond}`);
+  t.ok(fromSource > fromSecond && fromSource <= 450_000, `continued at ${fromSource}`);
   t.equal(told(records).filter((line) => /passed over.*the connection broke/.test(line)).length, 2);
 });
 
@@ -127,10 +129,10 @@ test('mirrors that stall before the first byte, or have no such blob, are passed
   silent?.route('GET', PATH, { drop: 'hang' });
   stalled?.route('GET', PATH, { headers: { 'content-length': '600000' }, body: nothing() });
   parts.source.serveBlob(REPOSITORY, BLOB);
-  const { reader, records } = open(t, parts);
+  const { reader, records } = open(t, parts, { answerTimeoutMs: 500 });
   const { bytes } = await collected(await reader.openBlob(at(parts.source.host), DESCRIPTOR));
   t.equal(sha256(bytes), DESCRIPTOR.digest);
-  t.match(told(records), [/gave no answer within 300 ms/, /gave no answer within 300 ms/, /is unknown/]);
+  t.match(told(records), [/gave no answer within 500 ms/, /gave no answer within 500 ms/, /is unknown/]);
   t.equal(empty?.count('GET', PATH), 1);
 });
 
@@ -150,7 +152,9 @@ test('when the source breaks as well, the error is its own', async (t) => {
     for await (const piece of stream.body) pieces.push(piece);
   })();
   await t.rejects(taken, { code: 'download-stalled', message: new RegExp(parts.source.host) });
-  t.same(Buffer.concat(pieces), Buffer.from(BLOB.subarray(0, 300_000)), 'what came is the caller’s to continue');
+  const received = Buffer.concat(pieces);
+  t.ok(received.length > 100_000, 'what came is the caller’s to continue');
+  t.same(received, Buffer.from(BLOB.subarray(0, received.length)));
 });
 
 test('who gives up in the middle of a blob is not answered by anybody else', async (t) => {
