@@ -12,7 +12,9 @@ import type {
  * those of recorded sessions.
  */
 export type CapabilityRequest =
-  | { type: 'OciManifestDigest' | 'OciManifest' | 'OciManifestAndConfig'; image: string }
+  | { type: 'OciManifestDigest'; image: string }
+  | { type: 'OciManifest'; image: string }
+  | { type: 'OciManifestAndConfig'; image: string }
   | VerifyV2Request
   | { type: 'DNSLookupHost'; host: string }
   | ({ type: 'KubernetesListResourceNamespace' } & KubernetesListByNamespaceRequest)

@@ -12,79 +12,119 @@ const MAX_HOSTS = 1024;
 const DEFAULT_PAUSE_MS = 10_000;
 /** No longer than this, whatever the host says: it may be an attacker's. */
 const MAX_PAUSE_MS = 600_000;
+/** Whoever waited for less cannot say that a host is slow: a policy that is late must not close a registry to all others. */
+const SLOW_MS = 500;
+
+interface Pause {
+  /** Asked again from then on, by one at first. */
+  readonly untilMs: number;
+  readonly because: 'limited' | 'unreachable';
+}
 
 interface HostState {
   /** When it failed last, oldest first. */
-  failuresMs: readonly number[];
-  /** Asked again from then on. */
-  closedUntilMs: number;
+  readonly failuresMs: readonly number[];
+  readonly pause: Pause | undefined;
+}
+
+export interface CircuitOptions {
+  /** Monotonic. */
+  readonly nowMs: () => number;
+  /** The longest a question may take, however many wait for it. */
+  readonly maxAnswerMs: number;
 }
 
 /** Keeps policies from waiting for a registry that does not answer: it is left alone for a while. */
 export class Circuit {
   readonly #hosts = new Map<string, HostState>();
-  readonly #nowMs: () => number;
+  readonly #options: CircuitOptions;
 
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
+  constructor(options: CircuitOptions) {
+    this.#options = options;
   }
 
   /**
    * Asks `host`, unless it is being left alone, and learns from what comes of it.
    *
-   * @throws what `ask` throws, or ArtifactError `registry-unreachable`
+   * @throws what `ask` throws, or ArtifactError `registry-unreachable` or `rate-limited`
    */
   async ask<T>(host: string, ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    if (!this.#admits(host)) {
-      const text = `registry ${host} is not asked for a few seconds: it did not answer, or asked to be left alone`;
-      throw new ArtifactError('registry-unreachable', text);
-    }
+    const isProbe = this.#admit(host);
+    const startedMs = this.#options.nowMs();
+    // Those who wait come and go; a question that somebody always waits for would else never count as a failed one.
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#options.maxAnswerMs)]);
     try {
-      const answer = await ask(signal);
-      this.#hosts.delete(host);
+      const answer = await ask(limited);
+      this.#answered(host, isProbe);
       return answer;
     } catch (error) {
-      this.#learn(host, error, signal);
+      this.#learn(host, error, { isProbe, saysNothing: saysNothing(limited, this.#options.nowMs() - startedMs) });
       throw error;
     }
   }
 
-  #learn(host: string, error: unknown, signal: AbortSignal): void {
+  /**
+   * The first one after a pause is the probe; others go on waiting for its outcome.
+   *
+   * @returns whether this is the probe
+   */
+  #admit(host: string): boolean {
+    const state = this.#hosts.get(host);
+    if (state?.pause === undefined) return false;
+    const { untilMs, because } = state.pause;
+    const leftMs = untilMs - this.#options.nowMs();
+    if (leftMs > 0) throw pausedError(host, because, leftMs);
+    this.#remember(host, { ...state, pause: { because, untilMs: this.#options.nowMs() + OPEN_MS } });
+    return true;
+  }
+
+  #learn(
+    host: string,
+    error: unknown,
+    { isProbe, saysNothing: isSilent }: { readonly isProbe: boolean; readonly saysNothing: boolean },
+  ): void {
     switch (failureKind(error)) {
       case 'gone':
       case 'forbidden':
       case 'wrong':
-        this.#hosts.delete(host);
+        this.#answered(host, isProbe);
         return;
-      case 'limited': {
-        const pauseMs = (error instanceof ArtifactError ? error.retryAfterMs : undefined) ?? DEFAULT_PAUSE_MS;
-        this.#remember(host, { failuresMs: [], closedUntilMs: this.#nowMs() + Math.min(pauseMs, MAX_PAUSE_MS) });
+      case 'limited':
+        this.#limited(host, error);
         return;
-      }
       case 'unreachable':
-        // A question that was given up because its caller went away says nothing about the host; one that took too long does.
-        if (!signal.aborted || (signal.reason instanceof Error && signal.reason.name === 'TimeoutError'))
-          this.#failed(host);
+        if (!isSilent) this.#failed(host);
+        else if (isProbe) this.#letNextProbe(host);
     }
   }
 
-  /** The first one after a pause is the probe; others go on waiting for its outcome. */
-  #admits(host: string): boolean {
+  /** What was asked before a host wished to be left alone may well be answered after; the wish stands. */
+  #answered(host: string, isProbe: boolean): void {
+    if (isProbe || this.#hosts.get(host)?.pause?.because !== 'limited') this.#hosts.delete(host);
+  }
+
+  #limited(host: string, error: unknown): void {
+    const waitMs = (error instanceof ArtifactError ? error.retryAfterMs : undefined) ?? DEFAULT_PAUSE_MS;
+    const untilMs = this.#options.nowMs() + Math.min(waitMs, MAX_PAUSE_MS);
+    this.#remember(host, { failuresMs: [], pause: { untilMs, because: 'limited' } });
+  }
+
+  #letNextProbe(host: string): void {
     const state = this.#hosts.get(host);
-    if (state === undefined || state.closedUntilMs === 0) return true;
-    if (this.#nowMs() < state.closedUntilMs) return false;
-    state.closedUntilMs = this.#nowMs() + OPEN_MS;
-    return true;
+    if (state?.pause === undefined) return;
+    this.#remember(host, { ...state, pause: { ...state.pause, untilMs: this.#options.nowMs() } });
   }
 
   #failed(host: string): void {
-    const nowMs = this.#nowMs();
+    const nowMs = this.#options.nowMs();
     const state = this.#hosts.get(host);
     const failuresMs = [...(state?.failuresMs ?? []), nowMs]
       .filter((atMs) => nowMs - atMs < WINDOW_MS)
       .slice(-FAILURES);
-    const isOpen = failuresMs.length >= FAILURES || (state?.closedUntilMs ?? 0) > 0;
-    this.#remember(host, { failuresMs, closedUntilMs: isOpen ? nowMs + OPEN_MS : 0 });
+    const isOpen = failuresMs.length >= FAILURES || state?.pause !== undefined;
+    const untilMs = Math.max(nowMs + OPEN_MS, state?.pause?.untilMs ?? 0);
+    const because = state?.pause?.because ?? 'unreachable';
+    this.#remember(host, { failuresMs, pause: isOpen ? { untilMs, because } : undefined });
   }
 
   #remember(host: string, state: HostState): void {
@@ -93,4 +133,17 @@ export class Circuit {
     const oldest = this.#hosts.keys().next();
     if (this.#hosts.size > MAX_HOSTS && oldest.done === false) this.#hosts.delete(oldest.value);
   }
+}
+
+/** A question that was given up because its caller went away says nothing about the host; one that took too long does. */
+function saysNothing({ aborted, reason }: AbortSignal, elapsedMs: number): boolean {
+  if (!aborted) return false;
+  return !(reason instanceof Error && reason.name === 'TimeoutError') || elapsedMs < SLOW_MS;
+}
+
+function pausedError(host: string, because: Pause['because'], leftMs: number): ArtifactError {
+  const text = `registry ${host} is not asked for another ${Math.ceil(leftMs / 1000)} s`;
+  return because === 'limited'
+    ? new ArtifactError('rate-limited', `${text}: it limits how often it may be asked`, { retryAfterMs: leftMs })
+    : new ArtifactError('registry-unreachable', `${text}: it did not answer – check host, port and network`);
 }

@@ -59,7 +59,13 @@ async function asking<T>(
   ask: (reference: ImageReference, options: { readonly signal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
   const reference = imageReference(image);
-  return withinBudget(image, signal, () => ask(reference, { signal }));
+  return withinBudget(image, signal, () => ask(reference, { signal }).catch((error: unknown) => refuse(error, image)));
+}
+
+/** The service that gives out tokens, say, does not know for which image: whoever reads the error must. */
+function refuse(error: unknown, image: string): never {
+  if (!(error instanceof ArtifactError) || error.message.includes(image)) throw error;
+  throw new CapabilityError('failed', `cannot look up ${image}: ${error.message}`, { cause: error.cause });
 }
 
 /** The manifest itself, or the one an index has for the machine this server runs on. */

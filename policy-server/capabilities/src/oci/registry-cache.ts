@@ -16,6 +16,7 @@ import { Flights } from '../cache/flights.ts';
 import { cacheKey } from '../cache/key.ts';
 import type { CacheLookup } from '../cache/lookup.ts';
 import { Circuit } from './circuit.ts';
+import { MAX_WAIT_MS } from './budget.ts';
 import { TimedAnswers, type AnswerTimes } from './timed-answers.ts';
 
 export interface RegistryCacheOptions {
@@ -26,6 +27,8 @@ export interface RegistryCacheOptions {
   /** Monotonic. @default performance.now */
   readonly nowMs?: () => number;
   readonly onLookup?: (lookup: CacheLookup) => void;
+  /** The longest a registry may take for one answer, however many wait for it. @default 2000 */
+  readonly maxAnswerMs?: number;
 }
 
 export const DEFAULT_ANSWER_TIMES: AnswerTimes = { ttlMs: 60_000, negativeTtlMs: 10_000, staleIfErrorMs: 3_600_000 };
@@ -36,9 +39,11 @@ const TAGS = { maxEntries: 4000, maxBytes: 8 * MEBIBYTE };
 const REFERRERS = { maxEntries: 1000, maxBytes: 8 * MEBIBYTE };
 const MANIFESTS = { maxEntries: 4000, maxBytes: 32 * MEBIBYTE, maxAgeMs: undefined };
 const BLOBS = { maxEntries: 1000, maxBytes: 16 * MEBIBYTE, maxAgeMs: undefined };
-/** A manifest is kept as its bytes and as what was read from them. */
-const PARSED_FACTOR = 3;
-const DESCRIPTOR_BYTES = 1024;
+/** A manifest is kept as its bytes and as what was read from them: lists of short names grow most. */
+const PARSED_FACTOR = 8;
+/** A descriptor, and an annotation, besides their texts. */
+const DESCRIPTOR_BYTES = 512;
+const ANNOTATION_BYTES = 64;
 
 /** The tag under which cosign keeps the signatures of a digest: whether it exists is a fact worth a few seconds. */
 const SIGNATURE_TAG = /^sha256-[0-9a-f]{64}(?:\.\w+)?$/;
@@ -62,12 +67,12 @@ export class RegistryCache implements RegistryReader, Disposable {
     this.#options = options;
     const nowMs = options.nowMs ?? (() => performance.now());
     const times = { ...DEFAULT_ANSWER_TIMES, ...options.times };
-    this.#circuit = new Circuit(nowMs);
+    this.#circuit = new Circuit({ nowMs, maxAnswerMs: options.maxAnswerMs ?? MAX_WAIT_MS });
     this.#isOff = times.ttlMs === 0;
     const answers = { times, circuit: this.#circuit, nowMs };
     this.#tags = new TimedAnswers({ ...answers, bounds: TAGS, sizeOf: (digest) => digest.length });
-    const sizeOfList = (list: readonly Descriptor[]): number => list.length * DESCRIPTOR_BYTES;
-    this.#referrers = new TimedAnswers({ ...answers, bounds: REFERRERS, sizeOf: sizeOfList });
+    const ofReferrers = { bounds: REFERRERS, sizeOf: sizeOfList, isNone: isEmpty };
+    this.#referrers = new TimedAnswers({ ...answers, ...ofReferrers });
     this.#manifests = new BoundedCache(MANIFESTS, ({ bytes }) => bytes.length * PARSED_FACTOR, nowMs);
     this.#blobs = new BoundedCache(BLOBS, (bytes) => bytes.length, nowMs);
   }
@@ -92,7 +97,7 @@ export class RegistryCache implements RegistryReader, Disposable {
     }
     return this.#tags.answer({
       key,
-      host: reference.registry,
+      host: comparableRegistry(reference.registry),
       signal,
       ask: (inner) => this.#options.reader.digest(reference, { signal: inner }),
       remembersMissing: SIGNATURE_TAG.test(reference.tag ?? ''),
@@ -116,8 +121,10 @@ export class RegistryCache implements RegistryReader, Disposable {
     descriptor: Descriptor,
     { signal, maxBytes }: RequestOptions & { readonly maxBytes: number },
   ): Promise<Uint8Array> {
+    // The reader has the words of the refusal. What is kept must not pass a bound it would not have been read under.
+    if (descriptor.size > maxBytes) return this.#options.reader.blob(repository, descriptor, { maxBytes, signal });
     return this.#content(this.#blobs, this.#blobFlights, {
-      key: await this.#key('blob', repository, descriptor.digest),
+      key: await this.#key('blob', repository, `${descriptor.digest} ${descriptor.size}`),
       repository,
       signal,
       load: (inner) => this.#options.reader.blob(repository, descriptor, { maxBytes, signal: inner }),
@@ -135,7 +142,7 @@ export class RegistryCache implements RegistryReader, Disposable {
   ): Promise<readonly Descriptor[]> {
     return this.#referrers.answer({
       key: await this.#key('referrers', repository, digest),
-      host: repository.registry,
+      host: comparableRegistry(repository.registry),
       signal,
       ask: (inner) => this.#options.reader.referrers(repository, digest, { signal: inner }),
       remembersMissing: true,
@@ -152,7 +159,7 @@ export class RegistryCache implements RegistryReader, Disposable {
     const known = this.#isOff ? undefined : cache.get(key);
     if (known !== undefined) return this.#tell(repository, 'hit', known);
     const loadAndKeep = async (inner: AbortSignal): Promise<T> => {
-      const value = await this.#circuit.ask(repository.registry, load, inner);
+      const value = await this.#circuit.ask(comparableRegistry(repository.registry), load, inner);
       if (!this.#isOff) cache.set(key, value);
       return value;
     };
@@ -161,7 +168,7 @@ export class RegistryCache implements RegistryReader, Disposable {
   }
 
   #tell<T>({ registry }: Repository, result: CacheLookup['result'], value: T): T {
-    this.#options.onLookup?.({ cache: 'oci', host: registry, result });
+    this.#options.onLookup?.({ cache: 'oci', host: comparableRegistry(registry), result });
     return value;
   }
 
@@ -177,6 +184,20 @@ interface ContentQuestion<T> {
   readonly repository: Repository;
   readonly signal: AbortSignal | undefined;
   readonly load: (signal: AbortSignal) => Promise<T>;
+}
+
+function sizeOfList(list: readonly Descriptor[]): number {
+  return list.reduce((total, descriptor) => total + sizeOfDescriptor(descriptor), 0);
+}
+
+function sizeOfDescriptor({ annotations, artifactType = '', digest, mediaType }: Descriptor): number {
+  let texts = artifactType.length + digest.length + mediaType.length;
+  for (const [name, value] of annotations) texts += name.length + value.length + ANNOTATION_BYTES;
+  return DESCRIPTOR_BYTES + 2 * texts;
+}
+
+function isEmpty(list: readonly Descriptor[]): boolean {
+  return list.length === 0;
 }
 
 /** Tells credentials apart without keeping them. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ArtifactError } from '@portcullis/artifact';
 import { BoundedCache, type CacheBounds, type CacheSize } from '../cache/bounded-cache.ts';
 import { Flights } from '../cache/flights.ts';
@@ -34,10 +35,15 @@ export interface TimedAnswersOptions<T> {
   readonly bounds: Omit<CacheBounds, 'maxAgeMs'>;
   readonly times: AnswerTimes;
   readonly sizeOf: (value: T) => number;
+  /** Whether an answer says "there is none". @default none does */
+  readonly isNone?: (value: T) => boolean;
   readonly circuit: Circuit;
   /** Monotonic. */
   readonly nowMs: () => number;
 }
+
+/** An error holds its stack besides its message. */
+const ERROR_BYTES = 2048;
 
 /** Answers that may change: what a tag names, who refers to a digest. */
 export class TimedAnswers<T> implements Disposable {
@@ -50,7 +56,7 @@ export class TimedAnswers<T> implements Disposable {
     const { ttlMs, staleIfErrorMs } = options.times;
     this.#stored = new BoundedCache<Stored<T>>(
       { ...options.bounds, maxAgeMs: ttlMs + staleIfErrorMs },
-      (stored) => (stored.kind === 'answer' ? options.sizeOf(stored.value) : stored.error.message.length),
+      (stored) => (stored.kind === 'answer' ? options.sizeOf(stored.value) : stored.error.message.length + ERROR_BYTES),
       options.nowMs,
     );
   }
@@ -61,14 +67,11 @@ export class TimedAnswers<T> implements Disposable {
     if (ttlMs === 0) return this.#bypass(question);
     const stored = this.#stored.get(question.key);
     if (stored === undefined) return this.#refresh(question, undefined);
-    const ageMs = this.#options.nowMs() - stored.checkedMs;
-    if (stored.kind === 'missing') {
-      if (ageMs >= negativeTtlMs) return this.#refresh(question, undefined);
-      question.onResult('negative');
-      throw stored.error;
-    }
-    if (ageMs >= ttlMs) return this.#refresh(question, stored);
-    question.onResult('hit');
+    const isNegative = stored.kind === 'missing' || this.#options.isNone?.(stored.value) === true;
+    const isFresh = this.#options.nowMs() - stored.checkedMs < (isNegative ? Math.min(negativeTtlMs, ttlMs) : ttlMs);
+    if (!isFresh) return this.#refresh(question, stored.kind === 'answer' ? stored : undefined);
+    question.onResult(isNegative ? 'negative' : 'hit');
+    if (stored.kind === 'missing') throw stored.error;
     return stored.value;
   }
 
@@ -82,14 +85,15 @@ export class TimedAnswers<T> implements Disposable {
 
   async #bypass(question: Question<T>): Promise<T> {
     question.onResult('bypass');
-    return this.#flights.join(question.key, question.ask, question.signal);
+    const { key, host, ask, signal } = question;
+    return this.#flights.join(key, (inner) => this.#options.circuit.ask(host, ask, inner), signal);
   }
 
   async #refresh(question: Question<T>, stored: { readonly value: T } | undefined): Promise<T> {
     const { key, signal, onResult } = question;
     try {
       const value = await this.#flights.join(key, (inner) => this.#ask(question, inner), signal);
-      onResult(stored === undefined ? 'miss' : 'revalidated');
+      onResult(stored !== undefined && isDeepStrictEqual(value, stored.value) ? 'revalidated' : 'miss');
       return value;
     } catch (error) {
       const kind = failureKind(error);
@@ -104,14 +108,20 @@ export class TimedAnswers<T> implements Disposable {
     const { circuit, nowMs } = this.#options;
     try {
       const value = await circuit.ask(host, ask, signal);
-      this.#stored.set(key, { kind: 'answer', value, checkedMs: nowMs() });
+      // What was given up may have been asked anew meanwhile: the older answer must not replace the newer.
+      if (!signal.aborted) this.#stored.set(key, { kind: 'answer', value, checkedMs: nowMs() });
       return value;
     } catch (error) {
       const kind = failureKind(error);
       if (kind === 'gone' || kind === 'forbidden') this.#stored.delete(key);
       if (kind === 'gone' && remembersMissing && error instanceof ArtifactError)
-        this.#stored.set(key, { kind: 'missing', error, checkedMs: nowMs() });
+        this.#stored.set(key, { kind: 'missing', error: withoutCause(error), checkedMs: nowMs() });
       throw error;
     }
   }
+}
+
+/** Causes may hold on to anything. */
+function withoutCause({ code, message, status }: ArtifactError): ArtifactError {
+  return new ArtifactError(code, message, { status });
 }
