@@ -1,7 +1,7 @@
 import {
   ArtifactError,
   createPolicyFetcher,
-  formatModuleLocation,
+  shownModuleLocation,
   PolicyStore,
   type FetchedPolicy,
   type FetchOptions,
@@ -59,5 +59,5 @@ export async function openPolicyFetcher(given: CommandArguments, context: Comman
 function worded(error: unknown, location: ModuleLocation): unknown {
   const isUnsignable =
     error instanceof ArtifactError && error.stage === 'verification' && location.scheme !== 'registry';
-  return isUnsignable ? notValidated(formatModuleLocation(location), error) : error;
+  return isUnsignable ? notValidated(shownModuleLocation(location), error) : error;
 }

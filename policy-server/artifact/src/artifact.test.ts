@@ -63,11 +63,11 @@ test('a file that grows while it is read is still bounded', async (t) => {
   await t.rejects(loadModule({ scheme: 'file', path: '/proc/self/environ' }, { maxBytes: 4 }), ArtifactError);
 });
 
-test('registries and web servers are refused in plain words until they are served', async (t) => {
+test('whoever reads files only refuses registries and web servers in plain words', async (t) => {
   for (const text of ['registry://ghcr.io/a/b:v1', 'https://example.com/p.wasm']) {
     await t.rejects(loadModule(parseModuleLocation(text), { maxBytes: MAX_BYTES }), {
       code: 'source-not-served',
-      message: `cannot fetch ${text}: this release loads modules from files only – pull it with another tool and use file:///…`,
+      message: `cannot load ${text}: only files are read here – fetch it first and name the file`,
     });
   }
 });

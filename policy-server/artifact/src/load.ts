@@ -33,7 +33,7 @@ export async function loadModule(location: ModuleLocation, options: LoadOptions)
   if (location.scheme !== 'file') {
     throw new ArtifactError(
       'source-not-served',
-      `cannot fetch ${name}: this release loads modules from files only – pull it with another tool and use file:///…`,
+      `cannot load ${name}: only files are read here – fetch it first and name the file`,
     );
   }
   const bytes = await (options.readFile ?? readFileBounded)(location.path, options.maxBytes);

@@ -1,4 +1,4 @@
-import { ArtifactError, formatModuleLocation } from '@portcullis/artifact';
+import { ArtifactError, shownModuleLocation } from '@portcullis/artifact';
 import { messageOf } from '@portcullis/protocol';
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import type { CommandContext } from '../../environment.ts';
@@ -10,7 +10,7 @@ import { located } from '../../policy-location.ts';
 export async function pull(given: CommandArguments, context: CommandContext): Promise<void> {
   const location = located(given.positionals[0] ?? '');
   const outputPath = optionValue(given, 'output-path');
-  const progress = await startPullProgress(formatModuleLocation(location), context.environment);
+  const progress = await startPullProgress(shownModuleLocation(location), context.environment);
   try {
     await using fetcher = await openPolicyFetcher(given, {
       ...context,

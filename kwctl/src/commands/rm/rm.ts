@@ -1,4 +1,4 @@
-import { formatModuleLocation, PolicyStore } from '@portcullis/artifact';
+import { shownModuleLocation, PolicyStore } from '@portcullis/artifact';
 import type { CommandArguments } from '../../command-line/command.ts';
 import { storeFolder, type CommandContext } from '../../environment.ts';
 import { locateStoredPolicy, notFound } from '../../policy-location.ts';
@@ -8,5 +8,5 @@ export async function rm(given: CommandArguments, context: CommandContext): Prom
   const store = new PolicyStore(storeFolder(context.environment));
   const { location, stored } = await locateStoredPolicy(given.positionals[0] ?? '', context);
   const isRemoved = await (stored === undefined ? store.remove(location) : store.removeStored(stored));
-  if (!isRemoved) throw notFound(formatModuleLocation(location));
+  if (!isRemoved) throw notFound(shownModuleLocation(location));
 }

@@ -1,4 +1,4 @@
-import { formatModuleLocation, PolicyStore, saveArchive, type StoredPolicy } from '@portcullis/artifact';
+import { shownModuleLocation, PolicyStore, saveArchive, type StoredPolicy } from '@portcullis/artifact';
 import { messageOf } from '@portcullis/protocol';
 import { optionValue, type CommandArguments } from '../../command-line/command.ts';
 import { storeFolder, type CommandContext } from '../../environment.ts';
@@ -24,7 +24,7 @@ async function findStored(text: string, store: PolicyStore, context: CommandCont
       );
     }
     const found = await store.find(location);
-    if (found === undefined) throw notFound(formatModuleLocation(location));
+    if (found === undefined) throw notFound(shownModuleLocation(location));
     return found;
   } catch (error) {
     throw new KwctlError('policy-not-found', `cannot find policy ${text}: ${messageOf(error)}`, { cause: error });

@@ -1,5 +1,5 @@
 import { ArtifactError } from '../errors.ts';
-import { formatModuleLocation, type ModuleLocation } from '../location.ts';
+import { shownModuleLocation, type ModuleLocation } from '../location.ts';
 import type { ArtifactLog } from '../log.ts';
 import type { PolicyVerifier } from '../verify/verifier.ts';
 import { staged } from './stage.ts';
@@ -37,7 +37,7 @@ export async function createApproval(
       level: 'warn',
       target: 'policy_fetcher::verify',
       message: 'A local file has no signatures: it is used without verification',
-      fields: { policy: formatModuleLocation(location) },
+      fields: { policy: shownModuleLocation(location) },
     });
     return NOT_ASKED_FOR;
   }
@@ -59,7 +59,7 @@ export async function createApproval(
 function unsignable(location: ModuleLocation): ArtifactError {
   return new ArtifactError(
     'verification-failed',
-    `Invalid OCI image reference: invalid reference format – ${formatModuleLocation(location)} is in no registry, and only what is in one has signatures; pull it from there, or do without verification`,
+    `Invalid OCI image reference: invalid reference format – ${shownModuleLocation(location)} is in no registry, and only what is in one has signatures; pull it from there, or do without verification`,
     { stage: 'verification' },
   );
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -11,7 +12,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   OCI_INDEX,
   ProgrammableRegistry,
@@ -360,6 +361,18 @@ test('when nobody waits any more, the download ends and leaves nothing', async (
   await t.rejects(late, { code: 'aborted' });
 });
 
+test('what lies in the place of a policy and is no file is replaced, and never waited for', async (t) => {
+  await using registry = await ProgrammableRegistry.start();
+  serve(registry, 'a/p', 'latest', [{ bytes: V1 }]);
+  await using given = openTestFetcher(t.testdir(), [registry.host]);
+  const location = parseModuleLocation(`${registry.host}/a/p`);
+  const path = given.store.pathOf(location);
+  mkdirSync(dirname(path), { recursive: true });
+  execFileSync('mkfifo', [path]);
+  t.equal((await given.fetcher.load(location)).sha256, sha256(V1));
+  t.ok(lstatSync(path).isFile());
+});
+
 test('one layer under many names is downloaded once', async (t) => {
   await using registry = await ProgrammableRegistry.start();
   const names = ['a/p:v1', 'a/p:v2', 'a/p:latest', 'b/q:v1'];
@@ -479,8 +492,9 @@ test('what fails its verification is not downloaded, and what cannot be signed i
   await using lenient = openTestFetcher(folder, [registry.host], { verifier, unsignedFiles: 'warn' });
   t.equal((await lenient.fetcher.load(file)).sha256, sha256(V1));
   t.match(lenient.records, [{ level: 'warn', target: 'policy_fetcher::verify' }]);
-  await t.rejects(lenient.fetcher.fetch(parseModuleLocation(`https://${registry.host}/p.wasm`)), {
+  await t.rejects(lenient.fetcher.fetch(parseModuleLocation(`https://us:secret@${registry.host}/p.wasm`)), {
     code: 'verification-failed',
+    message: new RegExp(` – https://${registry.host}/p.wasm is in no registry`),
   });
 });
 

@@ -1,7 +1,7 @@
 import { ArtifactError } from '../errors.ts';
 import { readFileBounded, type FileReader } from '../file.ts';
 import { inspectModule, type LoadedModule } from '../load.ts';
-import { formatModuleLocation, type ModuleLocation, type RegistryLocation } from '../location.ts';
+import { shownModuleLocation, type ModuleLocation, type RegistryLocation } from '../location.ts';
 import type { ArtifactLog } from '../log.ts';
 import type { RegistryReader } from '../registry/registry.ts';
 import type { Transport } from '../registry/transport.ts';
@@ -75,7 +75,7 @@ export function createPolicyFetcher(options: PolicyFetcherOptions): PolicyFetche
   const flights = new Flights<FetchedPolicy>();
   const fetch = (location: ModuleLocation, given: FetchOptions = {}): Promise<FetchedPolicy> => {
     const { outputPath, storedOnly } = given;
-    const key = JSON.stringify([formatModuleLocation(location), outputPath ?? null, storedOnly === true]);
+    const key = JSON.stringify([location, outputPath ?? null, storedOnly === true]);
     return flights.join(key, given, (context) => bring(session, location, { ...context, outputPath, storedOnly }));
   };
   const read = (policy: FetchedPolicy): Promise<LoadedModule> => readFetched(policy, options);
@@ -86,7 +86,7 @@ async function readFetched(
   { location, path, verifiedSha256 }: FetchedPolicy,
   { readFile = readFileBounded, maxBytes }: PolicyFetcherOptions,
 ): Promise<LoadedModule> {
-  const module = inspectModule(formatModuleLocation(location), await readFile(path, maxBytes));
+  const module = inspectModule(shownModuleLocation(location), await readFile(path, maxBytes));
   if (verifiedSha256 === undefined || verifiedSha256 === module.sha256) return module;
   throw new ArtifactError(
     'verification-failed',
@@ -137,7 +137,7 @@ async function place(session: Session, location: ModuleLocation, request: Approv
       level: 'warn',
       target: 'policy_fetcher::fetcher',
       message: 'The registry cannot be asked for a newer policy, using the one that is stored',
-      fields: { policy: formatModuleLocation(location), error: error.message },
+      fields: { policy: shownModuleLocation(location), error: error.message },
     });
     await approval.check(stored.path);
     return { path: stored.path, origin: 'stale' };
@@ -193,6 +193,6 @@ function isTemporary(error: unknown): error is ArtifactError {
 function notStored(location: ModuleLocation): ArtifactError {
   return new ArtifactError(
     'policy-not-found',
-    `Cannot find policy with uri: ${formatModuleLocation(location)} – it is not in the store; pull it first`,
+    `Cannot find policy with uri: ${shownModuleLocation(location)} – it is not in the store; pull it first`,
   );
 }

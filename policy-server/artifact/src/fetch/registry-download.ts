@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { ImageReference } from '@portcullis/protocol';
 import type { RegistryReader } from '../registry/registry.ts';
 import type { Destination } from './destination.ts';
@@ -33,7 +34,8 @@ export function createRegistryDownloads(options: { client: RegistryReader; maxBy
       const places = new Set([download.storedPath, kept.get(digest) ?? download.storedPath]);
       const origin = await reuse(layer, destination, { ...download, places, maxBytes });
       if (origin === undefined) await downloadLayer(layer, destination, { ...download, client, maxBytes });
-      kept.set(digest, destination.path);
+      // What was written elsewhere is its owner's, and may be no file that can be read again.
+      if (destination.path === download.storedPath) kept.set(digest, destination.path);
       return origin ?? 'downloaded';
     });
   };
@@ -65,7 +67,10 @@ async function digestOfFile(path: string, like: string): Promise<string | undefi
   const algorithm = like.slice(0, like.indexOf(':'));
   const hash = createHash(algorithm);
   try {
-    for await (const piece of createReadStream(path)) hash.update(piece);
+    // O_NONBLOCK: a pipe in the place of the file must not hang.
+    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await handle.stat()).isFile()) return undefined;
+    for await (const piece of handle.createReadStream({ autoClose: false })) hash.update(piece);
     return `${algorithm}:${hash.digest('hex')}`;
   } catch {
     return undefined;

@@ -1,5 +1,5 @@
 import { ArtifactError } from '../errors.ts';
-import { formatModuleLocation, parseModuleLocation, type ModuleLocation } from '../location.ts';
+import { shownModuleLocation, parseModuleLocation, type ModuleLocation } from '../location.ts';
 
 /** The folders below the root of a store that hold policies; anything else there is none of its business. */
 export const STORE_SCHEMES = ['http', 'https', 'registry'] as const;
@@ -45,7 +45,7 @@ function checkName(name: string, location: ModuleLocation): void {
 }
 
 function unusable(location: ModuleLocation, reason: string): ArtifactError {
-  return new ArtifactError('location-invalid', `cannot store ${formatModuleLocation(location)}: ${reason}`);
+  return new ArtifactError('location-invalid', `cannot store ${shownModuleLocation(location)}: ${reason}`);
 }
 
 /** The inverse: what a file of a store is, by its names below the root; `undefined` when no location is kept under them. */

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -322,6 +323,28 @@ test('what cannot be written says why, where, and what to do', async (t) => {
   });
   const file = join(t.testdir({ store: 'a file' }), 'store');
   t.same(await new PolicyStore(file).list(), []);
+});
+
+test('a folder that may only be read serves what it has, and says why it takes nothing', async (t) => {
+  const root = t.testdir();
+  put(root, 'registry/ghcr.io/a/p:v1');
+  // Root may write everywhere: somebody else tries.
+  const script = `
+    const { PolicyStore } = await import(${JSON.stringify(join(import.meta.dirname, 'store.ts'))});
+    const { parseModuleLocation } = await import(${JSON.stringify(join(import.meta.dirname, '../location.ts'))});
+    if (process.getuid() === 0) process.setuid(65534);
+    const store = new PolicyStore(${JSON.stringify(root)});
+    const location = parseModuleLocation('ghcr.io/a/p:v2');
+    const error = await store.create(location).then(() => undefined, (problem) => problem);
+    process.stdout.write(JSON.stringify([(await store.list()).length, error?.code, error?.message]));`;
+  chmodSync(root, 0o555);
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  chmodSync(root, 0o755);
+  t.same(JSON.parse(said), [
+    1,
+    'store-unusable',
+    `wasm module cannot be save to ${JSON.stringify(join(root, 'registry/ghcr.io/a/p:v2'))}: Permission denied (os error 13) – check the permissions of the folder, or choose another`,
+  ]);
 });
 
 test('on Windows names are written in base64url, the scheme is not', async (t) => {
