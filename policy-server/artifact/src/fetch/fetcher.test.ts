@@ -21,9 +21,12 @@ import {
   type ProgrammedAnswer,
   type Tamper,
 } from '@portcullis/testkit';
+import { Readable } from 'node:stream';
 import { test } from 'tap';
 import { ArtifactError } from '../errors.ts';
 import { parseModuleLocation } from '../location.ts';
+import type { RegistryReader } from '../registry/registry.ts';
+import { createPolicyFetcher } from './fetcher.ts';
 import type { DownloadProgress } from './reception.ts';
 import { filesBelow, moduleOf, openTestFetcher, serve, sha256 } from './test/test-fetcher.ts';
 
@@ -272,6 +275,26 @@ test('a download that is cut goes on where it was, within the process and in the
   t.equal((await given.fetcher.load(location)).sha256, sha256(V1));
   t.same(filesBelow(folder), [`store/registry/${proxy.host}/a/p:v1`]);
   t.same(seen.at(-1), { receivedBytes: 300_000, totalBytes: 300_000 });
+});
+
+test('a reader that ends too early, without a word, is not asked for ever', async (t) => {
+  await using registry = await ProgrammableRegistry.start();
+  serve(registry, 'a/p', 'v1', [{ bytes: V1 }]);
+  await using given = openTestFetcher(t.testdir(), [registry.host]);
+  let asked = 0;
+  const client: RegistryReader = {
+    ...given.client,
+    openBlob: async () => {
+      asked += 1;
+      return { startsAt: 0, body: Readable.from([V1.subarray(0, 50_000)]) };
+    },
+  };
+  const fetcher = createPolicyFetcher({ ...given, client, maxBytes: 2 ** 20, log: () => undefined });
+  await t.rejects(fetcher.fetch(parseModuleLocation(`${registry.host}/a/p:v1`)), {
+    code: 'download-stalled',
+    message: /ended after 50000 of 300000 bytes – try again$/,
+  });
+  t.ok(asked < 6, `${asked} times`);
 });
 
 test('what an earlier attempt left is checked: damaged, too long, or of a registry without ranges', async (t) => {

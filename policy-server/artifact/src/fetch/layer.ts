@@ -111,22 +111,36 @@ async function receiveLayer(layer: ModuleLayer, reception: Reception, options: D
   if (reception.digest() !== descriptor.digest) throw mismatch(layer, reception.digest());
 }
 
-async function receiveRest(
-  { reference, descriptor }: ModuleLayer,
-  reception: Reception,
-  { client, signal }: DownloadOptions,
-): Promise<void> {
+async function receiveRest(layer: ModuleLayer, reception: Reception, options: DownloadOptions): Promise<void> {
+  const { reference, descriptor } = layer;
+  const { client, signal } = options;
   for (let connection = 1; reception.length < descriptor.size; connection++) {
     const offset = reception.length;
     const { startsAt, body } = await client.openBlob(reference, descriptor, { offset, signal });
     if (startsAt !== offset) await reception.restart();
-    try {
-      await reception.take(body);
-    } catch (error) {
-      const hasGrown = reception.length - offset >= MIN_PIECE_BYTES;
-      if (!isCut(error) || signal.aborted || !hasGrown || connection === MAX_CONNECTIONS) throw error;
+    const problem = await endOf(reception.take(body));
+    if (problem !== undefined && !isCut(problem)) throw problem;
+    const hasGrown = reception.length - offset >= MIN_PIECE_BYTES;
+    const isWhole = reception.length === descriptor.size;
+    if (!isWhole && (signal.aborted || !hasGrown || connection === MAX_CONNECTIONS)) {
+      throw problem ?? cutShort(layer, reception.length);
     }
   }
+}
+
+/** Why it ended, if not well. */
+async function endOf(work: Promise<void>): Promise<unknown> {
+  return work.then(
+    () => undefined,
+    (problem: unknown) => problem,
+  );
+}
+
+function cutShort({ reference, descriptor }: ModuleLayer, received: number): ArtifactError {
+  return new ArtifactError(
+    'download-stalled',
+    `the module of ${formatImageReference(reference)} ended after ${received} of ${descriptor.size} bytes – try again`,
+  );
 }
 
 function isCut(error: unknown): boolean {

@@ -5,7 +5,8 @@ import { OCI_MANIFEST, randomFrom, WASM_CONFIG, WASM_LAYER, type ProgrammableReg
 import { ANONYMOUS } from '../../credentials/credentials.ts';
 import type { ArtifactLogRecord } from '../../log.ts';
 import { createRegistryClient } from '../../registry/client.ts';
-import { createTransport, type TransportLimits } from '../../registry/transport.ts';
+import type { RegistryReader } from '../../registry/registry.ts';
+import { createTransport, type Transport, type TransportLimits } from '../../registry/transport.ts';
 import { PolicyStore } from '../../store/store.ts';
 import { createPolicyFetcher, type PolicyFetcher, type PolicyFetcherOptions } from '../fetcher.ts';
 
@@ -52,6 +53,8 @@ export function serve(
 
 export interface TestFetcher extends AsyncDisposable {
   readonly fetcher: PolicyFetcher;
+  readonly client: RegistryReader;
+  readonly transport: Transport;
   readonly store: PolicyStore;
   readonly records: readonly ArtifactLogRecord[];
 }
@@ -78,7 +81,7 @@ export function openTestFetcher(
   const client = createRegistryClient({ transport, credentials: ANONYMOUS, log });
   const store = new PolicyStore(join(folder, 'store'));
   const fetcher = createPolicyFetcher({ transport, client, store, maxBytes: 2 ** 20, log, ...rest });
-  return { fetcher, store, records, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
+  return { fetcher, client, transport, store, records, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
 }
 
 /** Every file below a folder, drafts included. */
