@@ -1,12 +1,4 @@
 import {
-  ANONYMOUS,
-  createRegistryClient,
-  createTransport,
-  type ArtifactLog,
-  type TrustRootSource,
-} from '@portcullis/artifact';
-import { encodeUtf8, parseCapabilityPatterns } from '@portcullis/protocol';
-import {
   createCosignKeys,
   missingTool,
   ProgrammableRegistry,
@@ -19,52 +11,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { createCapabilities, type HostCalls } from './capabilities.ts';
-import { createRegistryCapabilities } from './registry-capabilities.ts';
+import { openHost } from './test/registry-host.ts';
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
-
-interface Host extends AsyncDisposable {
-  ask(operation: string, payload: unknown, remainingMs?: number): Promise<unknown>;
-}
-
-/** A host that reaches the registry at `host`, which may be without TLS. */
-function openHost(host: string, trustRoot: TrustRootSource = noTrustRoot): Host {
-  const stack = new AsyncDisposableStack();
-  const log: ArtifactLog = () => {};
-  const transport = stack.use(
-    createTransport({
-      sources: { insecure: new Set([host]), authorities: new Map(), proxies: undefined },
-      proxies: { httpProxy: undefined, httpsProxy: undefined, noProxy: undefined },
-      log,
-    }),
-  );
-  const client = createRegistryClient({ transport, credentials: ANONYMOUS, log });
-  const { handlers } = stack.use(createRegistryCapabilities({ client, credentials: ANONYMOUS, trustRoot, log }));
-  const hostCalls: HostCalls = createCapabilities({ handlers, log() {} });
-  return {
-    async ask(operation, payload, remainingMs) {
-      const bytes = encodeUtf8(JSON.stringify(payload));
-      const answer = await hostCalls(
-        { binding: 'kubewarden', namespace: 'oci', operation, payload: bytes },
-        {
-          policyId: 'p',
-          allowList: parseCapabilityPatterns(['oci/*']),
-          contextAwareResources: [],
-          signal: new AbortController().signal,
-          remainingMs,
-        },
-      );
-      return JSON.parse(Buffer.from(answer).toString());
-    },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
-
-const noTrustRoot: TrustRootSource = {
-  trustRoot: () => Promise.reject(new Error('no trust root in this test')),
-};
 
 test('images: digest, manifest and configuration are those of the registry', async (t) => {
   await using registry = await ProgrammableRegistry.start();

@@ -24,8 +24,9 @@ export interface VerifyOptions {
  * call, never `is_trusted: false`: a policy that forgets to look at the answer must not let it pass.
  */
 export function createVerifyHandlers(options: VerifyOptions): VerifyHandlers {
+  const told = { ...options, log: warnOnce(options.log) };
   const verify = (request: VerifyV2Request, context: RequestContext): Promise<JsonValue> =>
-    verifyImage(request, context, options);
+    verifyImage(request, context, told);
   return {
     SigstorePubKeyVerify: verify,
     SigstoreKeylessVerify: verify,
@@ -46,4 +47,16 @@ async function verifyImage(
   const signal = registryBudget(context);
   const { digest } = await withinBudget(request.image, signal, () => verifier.verify(reference, { signal }));
   return jsonFrom({ is_trusted: true, digest });
+}
+
+const MAX_WARNINGS = 100;
+
+/** A verifier warns once of what is wrong for all images. Each question has a verifier of its own, and guests ask many. */
+function warnOnce(log: ArtifactLog): ArtifactLog {
+  const said = new Set<string>();
+  return (record) => {
+    if (record.level === 'warn' && said.has(record.message)) return;
+    if (record.level === 'warn' && said.size < MAX_WARNINGS) said.add(record.message);
+    log(record);
+  };
 }
