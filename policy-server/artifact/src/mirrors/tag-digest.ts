@@ -63,6 +63,7 @@ function askSource(
     },
     (error: unknown) => {
       if (isLate || isUnreachable(error)) health.failed(host);
+      else if (!signal.aborted) health.answered(host);
       const fields = { host, error: messageOf(error) };
       log({ level: 'debug', target: TARGET, message: 'The registry behind the mirrors gives no digest', fields });
       return undefined;
