@@ -48,6 +48,27 @@ test('options may stand anywhere and be spelt in every usual way', async (t) => 
   t.equal(await given('run -r r -k a -k b p'), 'request-path=r verification-key=a,b p');
 });
 
+test('SUPERSET: --force needs no value; where there is a word too many, the one after it was its value', async (t) => {
+  for (const [text, expected] of [
+    ['push --force p uri', 'force= p uri'],
+    ['push p uri -f', 'force= p uri'],
+    ['push --force=yes p uri', 'force=yes p uri'],
+    ['push -fyes p uri', 'force=yes p uri'],
+    ['push -f yes p uri', 'force=yes p uri'],
+    ['push p --force yes uri', 'force=yes p uri'],
+    ['push p uri -f yes', 'force=yes p uri'],
+    ['push -f yes -o json p uri', 'force=yes output=json p uri'],
+    ['push -f yes -- p uri', 'force=yes p uri'],
+    ['bench -r r --dump-results-to-disk yes p', 'request-path=r dump-results-to-disk=yes p'],
+  ] as const) {
+    t.equal(await given(text), expected, text);
+  }
+  const usage = 'Usage: kwctl push [OPTIONS] <policy> <uri>';
+  for (const text of ['push p uri x', 'push -f yes p uri x', 'push -f -o json p uri x', 'push -f -- p uri x']) {
+    t.equal(await usageError(text), `error: unexpected argument 'x' found\n\n${usage}\n\n${MORE}`, text);
+  }
+});
+
 test('--allowed-host-capabilities takes what follows, and may be repeated', async (t) => {
   t.equal(
     await given('run -r r --allowed-host-capabilities oci/* net/* -- p'),

@@ -91,9 +91,14 @@ export function valueText({ valueName, takes }: OptionSpec): string {
   return takes === 'many' ? ` [<${valueName}>...]` : ` <${valueName}>`;
 }
 
-/** Its value may be the next argument. */
-export function takesNext({ valueName, takes }: OptionSpec): boolean {
-  return valueName !== undefined && takes !== 'attached';
+/** Its value is the next argument, if it is not attached. */
+export function takesNext(option: OptionSpec): boolean {
+  return isValued(option) && option.takes !== 'attached';
+}
+
+/** No mere flag. */
+export function isValued({ valueName }: OptionSpec): boolean {
+  return valueName !== undefined;
 }
 
 /** `--help` of it says more than `-h`. */

@@ -2,6 +2,7 @@ import {
   allOptions,
   commandName,
   HELP_OPTION,
+  isValued,
   optionText,
   positionalText,
   takesNext,
@@ -20,6 +21,15 @@ interface Pending {
   isFull: boolean;
 }
 
+/** A flag that may have a value, without one; the word right after it may have been meant. */
+interface Valueless {
+  readonly option: OptionSpec;
+  /** Index of the argument after the flag. */
+  readonly next: number;
+  /** Which positional that became. */
+  word: number | undefined;
+}
+
 /** Reads the arguments of one command; for a command with subcommands, up to the name of the subcommand. */
 export class LevelParser {
   readonly #command: CommandSpec;
@@ -29,6 +39,7 @@ export class LevelParser {
   readonly #given = new Map<string, string[]>();
   readonly #positionals: string[] = [];
   #pending: Pending | undefined;
+  #valueless: Valueless | undefined;
   #trailing = false;
   /** Index of the argument being read. */
   position = 0;
@@ -90,12 +101,16 @@ export class LevelParser {
       const rest = Array.from(letters)
         .slice(index + 1)
         .join('');
-      const takesRest = takesNext(option) || rest.startsWith('=');
+      const takesRest = takesNext(option) || rest.startsWith('=') || (isValued(option) && !this.#isShort(rest[0]));
       const attached = takesRest && rest !== '' ? rest.replace(/^=/, '') : undefined;
       const outcome = this.#accept(option, { attached, isLong: false });
       if (outcome !== undefined || takesRest) return outcome;
     }
     return undefined;
+  }
+
+  #isShort(letter: string | undefined): boolean {
+    return letter === undefined || this.#options.some(({ short }) => short === letter);
   }
 
   #accept(option: OptionSpec, how: { attached: string | undefined; isLong: boolean }): CommandLine | undefined {
@@ -113,7 +128,10 @@ export class LevelParser {
     this.#settle();
     if (how.attached !== undefined) this.#record(option, [how.attached]);
     else if (takesNext(option)) this.#pending = { option, values: [], isFull: false };
-    else this.#record(option, []);
+    else {
+      this.#record(option, []);
+      this.#valueless = { option, next: this.position + 1, word: undefined };
+    }
     return undefined;
   }
 
@@ -121,11 +139,19 @@ export class LevelParser {
     this.#settle();
     const { positionals } = this.#command;
     const isOpenEnded = positionals.at(-1)?.repeatable === true;
-    if (this.#positionals.length >= positionals.length && !isOpenEnded) {
-      throw usage.unexpectedArgument(this.#command, { text: arg, tips: [] });
-    }
+    if (this.#valueless?.next === this.position) this.#valueless.word = this.#positionals.length;
     this.#positionals.push(arg);
-    return undefined;
+    if (this.#positionals.length <= positionals.length || isOpenEnded || this.#reclaim()) return undefined;
+    throw usage.unexpectedArgument(this.#command, { text: arg, tips: [] });
+  }
+
+  /** One word too many: scripts that were written for Kubewarden's kwctl have to say `--force yes`. */
+  #reclaim(): boolean {
+    const { option, word } = this.#valueless ?? {};
+    if (option === undefined || word === undefined) return false;
+    this.#given.set(option.id, this.#positionals.splice(word, 1));
+    this.#valueless = undefined;
+    return true;
   }
 
   /** Counts the waiting option as given. */
