@@ -19,6 +19,7 @@ export type { DockerCredentialsOptions } from './credentials/docker-config.ts';
 export { ArtifactError, type ArtifactErrorCode, type FetchStage } from './errors.ts';
 export type { FetchedPolicy, FetchOptions, PolicyFetcher, PolicyFetcherOptions } from './fetch/fetcher.ts';
 export type { DownloadProgress } from './fetch/reception.ts';
+export { Flights, type FlightContext, type Waiter } from './flights.ts';
 export { readFileBounded, type FileReader } from './file.ts';
 export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
 export {

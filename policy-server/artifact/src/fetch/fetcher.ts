@@ -1,5 +1,6 @@
 import { ArtifactError } from '../errors.ts';
 import { readFileBounded, type FileReader } from '../file.ts';
+import { Flights, type FlightContext } from '../flights.ts';
 import { inspectModule, type LoadedModule } from '../load.ts';
 import { shownModuleLocation, type ModuleLocation, type RegistryLocation } from '../location.ts';
 import type { ArtifactLog } from '../log.ts';
@@ -9,7 +10,6 @@ import type { PolicyStore } from '../store/store.ts';
 import type { PolicyVerifier } from '../verify/verifier.ts';
 import { createApproval, type Approval } from './approval.ts';
 import { outputDestination, storeDestination, type Destination } from './destination.ts';
-import { Flights, type FlightContext } from './flights.ts';
 import { copyModule, requireFile } from './local.ts';
 import type { DownloadProgress } from './reception.ts';
 import { createRegistryDownloads, type RegistryDownloads } from './registry-download.ts';
@@ -72,7 +72,7 @@ export interface PolicyFetcher {
 /** Whoever asks for the same at the same time shares one download. */
 export function createPolicyFetcher(options: PolicyFetcherOptions): PolicyFetcher {
   const session = { ...options, download: createRegistryDownloads(options) };
-  const flights = new Flights<FetchedPolicy>();
+  const flights = new Flights<FetchedPolicy, DownloadProgress>('a policy to be fetched');
   const fetch = (location: ModuleLocation, given: FetchOptions = {}): Promise<FetchedPolicy> => {
     const { outputPath, storedOnly } = given;
     const key = JSON.stringify([location, outputPath ?? null, storedOnly === true]);
@@ -99,7 +99,7 @@ interface Session extends PolicyFetcherOptions {
   readonly download: RegistryDownloads;
 }
 
-interface Request extends FlightContext {
+interface Request extends FlightContext<DownloadProgress> {
   readonly outputPath: string | undefined;
   readonly storedOnly: boolean | undefined;
 }

@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { ImageReference } from '@portcullis/protocol';
+import type { FlightContext } from '../flights.ts';
 import type { RegistryReader } from '../registry/registry.ts';
 import type { Destination } from './destination.ts';
-import type { FlightContext } from './flights.ts';
-import { Turns } from './flights.ts';
 import { downloadLayer, findLayer, type ModuleLayer } from './layer.ts';
 import { copyModule } from './local.ts';
+import type { DownloadProgress } from './reception.ts';
+import { Turns } from './turns.ts';
 
-export interface RegistryDownload extends FlightContext {
+export interface RegistryDownload extends FlightContext<DownloadProgress> {
   /** Where the same policy may lie already. */
   readonly storedPath: string;
   readonly approve: (path: string) => Promise<void>;

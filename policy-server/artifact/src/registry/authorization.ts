@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { messageOf } from '@portcullis/protocol';
 import type { Credential } from '../credentials/credentials.ts';
+import { Flights } from '../flights.ts';
 import { parseChallenge, type Challenge } from './challenge.ts';
-import { joinFlight } from './flight.ts';
 import { isOwnHost, registryUrl } from './registry-url.ts';
 import type { Repository } from './registry.ts';
 import type { SessionOptions } from './session.ts';
@@ -51,6 +51,7 @@ const DOUBTED_LIFETIME_MS = 10_000;
 const TOKEN_MARGIN_MS = 10_000;
 /** Whoever chooses image names chooses registries: what is remembered of each is bounded, the oldest goes first. */
 const MAX_REMEMBERED = 1000;
+const WAITED_FOR = 'a registry';
 
 /** Remembers what registries ask for, and the tokens their services gave. */
 export class RegistryAuthorization {
@@ -58,7 +59,9 @@ export class RegistryAuthorization {
   readonly #demands = new Map<string, Demand>();
   readonly #credentials = new Map<string, { found: Credential | undefined; sinceMs: number }>();
   readonly #tokens = new Map<string, StoredToken>();
-  readonly #flights = new Map<string, Promise<unknown>>();
+  readonly #demandFlights = new Flights<Demand>(WAITED_FOR);
+  readonly #credentialFlights = new Flights<Credential | undefined>(WAITED_FOR);
+  readonly #tokenFlights = new Flights<Token>(WAITED_FOR);
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -95,11 +98,12 @@ export class RegistryAuthorization {
   async #demandOf({ repository: { registry }, signal, operation }: AuthorizationRequest): Promise<Demand> {
     const known = this.#demands.get(registry);
     if (known !== undefined) return known;
-    return joinFlight(this.#flights, { key: `demand ${registry}`, signal }, async () => {
+    return this.#demandFlights.join(registry, { signal }, async (flight) => {
       const response = await this.#options.transport.request({
         url: registryUrl(registry, ''),
         hostKey: registry,
         method: 'GET',
+        signal: flight.signal,
         operation,
       });
       await response.discard();
@@ -116,7 +120,7 @@ export class RegistryAuthorization {
     const { credentials, nowMs } = this.#options;
     const known = this.#credentials.get(registry);
     if (known !== undefined && nowMs() < known.sinceMs + CREDENTIAL_LIFETIME_MS) return known.found;
-    return joinFlight(this.#flights, { key: `credential ${registry}`, signal }, async () => {
+    return this.#credentialFlights.join(registry, { signal }, async () => {
       const found = await credentials.credentialFor(registry);
       remember(this.#credentials, registry, { found, sinceMs: nowMs() });
       return found;
@@ -143,9 +147,7 @@ export class RegistryAuthorization {
     const known = this.#tokens.get(key);
     if (known !== undefined && known.expiresAtMs > nowMs()) return { header: known.header, problem: undefined };
     try {
-      const token = await joinFlight(this.#flights, { key: `token ${key}`, signal }, () =>
-        this.#askFor(request, credential, demand),
-      );
+      const token = await this.#tokenFlights.join(key, { signal }, () => this.#askFor(request, credential, demand));
       return { header: this.#keep(key, token), problem: undefined };
     } catch (error) {
       if (signal?.aborted === true) throw error;
