@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { guestModule, randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
+import { collectGarbage } from '../../garbage.ts';
 import { FakeHost } from '../guest/fake-host.ts';
 import { evaluateOnce, prepareOn, type TestEvaluation, testThread } from '../guest/test-evaluation.ts';
 import type { Prepared, ThreadContext } from '../runtime.ts';
@@ -173,6 +175,11 @@ test('K7: guests that leak do not hurt', { timeout: 600_000 }, async (t) => {
   for (let round = 0; round < 20; round += 1) await leak();
   const before = process.memoryUsage.rss();
   for (let round = 0; round < 400; round += 1) await leak();
-  const grownMB = (process.memoryUsage.rss() - before) / 1e6;
-  t.ok(grownMB < 64, `${grownMB} MB`);
+  const grownMB = (): number => (process.memoryUsage.rss() - before) / 1e6;
+  // The kernel takes memory back when it gets round to it, which on a busy machine is not at once.
+  for (let waits = 0; waits < 100 && grownMB() >= 64; waits += 1) {
+    collectGarbage();
+    await sleep(50);
+  }
+  t.ok(grownMB() < 64, `${grownMB()} MB`);
 });
