@@ -41,6 +41,11 @@ test('starting costs little: kwctl --version', async (t) => {
   t.ok(best > 0 && best < 80, `${best} ms of CPU`);
 });
 
+test('HOME= is no home: what is kept never lands in the working directory', async (t) => {
+  const { stdout } = await kwctl(['info'], { cwd: t.testdir({}), env: { HOME: '', XDG_CACHE_HOME: '' } });
+  t.match(stdout, /\nPolicy store: \/.*\nConfig directory: \/.*\nkwctl cache directory: \//);
+});
+
 test('a reader that goes away is no error', async (t) => {
   const cwd = t.testdir({});
   for (const args of [['help', 'run'], ['info'], ['completions', '-s', 'zsh']]) {
@@ -61,6 +66,8 @@ test('errors: one line for what is foreseen, and nothing in it moves the cursor 
     stdout: '',
     stderr: 'Error: Cannot find policy with uri: no\\u{1b}[2Jne.wasm\n',
   });
+  const nowhere = await kwctl(['docs', '-o', 'none/cli.md'], { cwd });
+  t.equal(nowhere.stderr, 'Error: cannot create file none/cli.md: No such file or directory (os error 2)\n');
   const full = await kwctl(['docs', '-o', '/dev/full'], { cwd });
   t.match(full, { code: 1, stdout: '', stderr: /^Error: cannot create file \/dev\/full: .*\n$/ });
 });

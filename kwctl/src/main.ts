@@ -1,4 +1,5 @@
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute } from 'node:path';
 import { runCli } from './cli.ts';
 
 // Warnings of the platform are no business of whoever reads our stderr; worker threads inherit the variable.
@@ -13,9 +14,20 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Whoever does not read the log still gets the answer.
 process.stderr.on('error', () => {});
 
+/** Never relative: what belongs to the user must not be looked for in the working directory. */
+function homeFolder(): string {
+  try {
+    const home = homedir() || userInfo().homedir;
+    if (isAbsolute(home)) return home;
+  } catch {
+    // A user without a home, as containers have them: nothing of theirs is found, and nothing can be kept.
+  }
+  return '/';
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
-  home: homedir(),
+  home: homeFolder(),
   // The stream is opened when somebody reads it.
   stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() },
   write: (text) => void process.stdout.write(text),

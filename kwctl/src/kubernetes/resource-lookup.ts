@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemErrorText } from '@portcullis/artifact';
-import { messageOf, type GroupVersionKind } from '@portcullis/protocol';
+import type { GroupVersionKind } from '@portcullis/protocol';
 import { cacheFolder, type CommandContext } from '../environment.ts';
 import { KwctlError } from '../errors.ts';
 import { collect, writeWholeFile } from '../file.ts';
@@ -67,7 +67,7 @@ async function keepCatalog(folder: string, catalog: ResourceCatalog, { log }: Co
     await mkdir(folder, { recursive: true });
     await writeWholeFile(join(folder, CATALOG_FILE), stringifyCatalog(catalog));
   } catch (error) {
-    const message = `cannot keep the catalog of resources in ${folder}: ${messageOf(error)}`;
+    const message = `cannot keep the catalog of resources in ${folder}: ${systemErrorText(error)}`;
     log({ level: 'warn', target: 'kwctl::kubernetes', message });
   }
 }

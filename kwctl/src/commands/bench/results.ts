@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '@portcullis/protocol';
+import { systemErrorText } from '@portcullis/artifact';
 import { cacheFolder, type CommandContext } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
 import { writeWholeFile } from '../../file.ts';
@@ -54,7 +54,9 @@ export async function dumpResults(
     await mkdir(folder, { recursive: true });
     await writeWholeFile(path, `${resultsJson(results, true)}\n`);
   } catch (error) {
-    throw new KwctlError('file-unusable', `cannot write the results to ${path}: ${messageOf(error)}`, { cause: error });
+    throw new KwctlError('file-unusable', `cannot write the results to ${path}: ${systemErrorText(error)}`, {
+      cause: error,
+    });
   }
   const fields = { destination: JSON.stringify(path) };
   log({ level: 'info', target: 'kwctl::bench', message: 'Benchmark results saved to file', fields });

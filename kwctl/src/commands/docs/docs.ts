@@ -1,4 +1,4 @@
-import { messageOf } from '@portcullis/protocol';
+import { systemErrorText } from '@portcullis/artifact';
 import { commandsBelow, optionValue, type CommandArguments } from '../../command-line/command.ts';
 import { KwctlError } from '../../errors.ts';
 import { writeWholeFile } from '../../file.ts';
@@ -14,6 +14,6 @@ export async function docs(given: CommandArguments): Promise<void> {
   try {
     await writeWholeFile(path, text);
   } catch (error) {
-    throw new KwctlError('file-unusable', `cannot create file ${path}: ${messageOf(error)}`, { cause: error });
+    throw new KwctlError('file-unusable', `cannot create file ${path}: ${systemErrorText(error)}`, { cause: error });
   }
 }
