@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import type {
-  BlobOptions,
-  BlobStream,
-  Credential,
-  CredentialSource,
-  Descriptor,
-  Manifest,
-  RegistryReader,
-  Repository,
-  RequestOptions,
+import {
+  Flights,
+  type BlobOptions,
+  type BlobStream,
+  type Credential,
+  type CredentialSource,
+  type Descriptor,
+  type Manifest,
+  type RegistryReader,
+  type Repository,
+  type RequestOptions,
 } from '@portcullis/artifact';
 import { comparableRegistry, formatImageReference, type ImageReference } from '@portcullis/protocol';
 import { BoundedCache, type CacheSize } from '../cache/bounded-cache.ts';
-import { Flights } from '../cache/flights.ts';
 import { cacheKey } from '../cache/key.ts';
 import type { CacheLookup } from '../cache/lookup.ts';
 import { Circuit } from './circuit.ts';
@@ -60,8 +60,8 @@ export class RegistryCache implements RegistryReader, Disposable {
   readonly #referrers: TimedAnswers<readonly Descriptor[]>;
   readonly #manifests: BoundedCache<Manifest>;
   readonly #blobs: BoundedCache<Uint8Array>;
-  readonly #manifestFlights = new Flights<Manifest>();
-  readonly #blobFlights = new Flights<Uint8Array>();
+  readonly #manifestFlights = new Flights<Manifest>('a manifest');
+  readonly #blobFlights = new Flights<Uint8Array>('a blob');
 
   constructor(options: RegistryCacheOptions) {
     this.#options = options;
@@ -158,12 +158,12 @@ export class RegistryCache implements RegistryReader, Disposable {
   ): Promise<T> {
     const known = this.#isOff ? undefined : cache.get(key);
     if (known !== undefined) return this.#tell(repository, 'hit', known);
-    const loadAndKeep = async (inner: AbortSignal): Promise<T> => {
+    const loadAndKeep = async ({ signal: inner }: { readonly signal: AbortSignal }): Promise<T> => {
       const value = await this.#circuit.ask(comparableRegistry(repository.registry), load, inner);
       if (!this.#isOff) cache.set(key, value);
       return value;
     };
-    const value = await flights.join(key, loadAndKeep, signal);
+    const value = await flights.join(key, { signal }, loadAndKeep);
     return this.#tell(repository, this.#isOff ? 'bypass' : 'miss', value);
   }
 

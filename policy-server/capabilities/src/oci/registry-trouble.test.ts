@@ -53,7 +53,7 @@ test('one question tells whether a registry is back, and when nobody waits for i
   );
   await setTimeout(50);
   control.abort();
-  await t.rejects(probe, { name: 'AbortError' });
+  await t.rejects(probe, { code: 'aborted', cause: { name: 'AbortError' } });
   await setTimeout(50);
   t.equal(s.heads() - asked, 1);
   s.registry.route('GET', /\/manifests\//, { status: 404 });
@@ -66,7 +66,10 @@ test('policies that are late do not close a registry to all others', async (t) =
   s.registry.route('GET', /\/manifests\/late/, { delayMs: 300 });
   const cache = s.open();
   for (let i = 0; i < 5; i++)
-    await t.rejects(cache.digest(s.at(`repo:late${i}`), { signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' });
+    await t.rejects(cache.digest(s.at(`repo:late${i}`), { signal: AbortSignal.timeout(20) }), {
+      code: 'aborted',
+      cause: { name: 'TimeoutError' },
+    });
   t.match(await cache.digest(s.at('repo:v1')), /^sha256:/);
 });
 

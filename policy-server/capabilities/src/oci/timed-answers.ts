@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ArtifactError } from '@portcullis/artifact';
+import { ArtifactError, Flights } from '@portcullis/artifact';
 import { BoundedCache, type CacheBounds, type CacheSize } from '../cache/bounded-cache.ts';
-import { Flights } from '../cache/flights.ts';
 import type { CacheResult } from '../cache/lookup.ts';
 import type { Circuit } from './circuit.ts';
 import { failureKind } from './failure.ts';
@@ -49,7 +48,7 @@ const ERROR_BYTES = 2048;
 export class TimedAnswers<T> implements Disposable {
   readonly #options: TimedAnswersOptions<T>;
   readonly #stored: BoundedCache<Stored<T>>;
-  readonly #flights = new Flights<T>();
+  readonly #flights = new Flights<T>('an answer of a registry');
 
   constructor(options: TimedAnswersOptions<T>) {
     this.#options = options;
@@ -86,13 +85,13 @@ export class TimedAnswers<T> implements Disposable {
   async #bypass(question: Question<T>): Promise<T> {
     question.onResult('bypass');
     const { key, host, ask, signal } = question;
-    return this.#flights.join(key, (inner) => this.#options.circuit.ask(host, ask, inner), signal);
+    return this.#flights.join(key, { signal }, (flight) => this.#options.circuit.ask(host, ask, flight.signal));
   }
 
   async #refresh(question: Question<T>, stored: { readonly value: T } | undefined): Promise<T> {
     const { key, signal, onResult } = question;
     try {
-      const value = await this.#flights.join(key, (inner) => this.#ask(question, inner), signal);
+      const value = await this.#flights.join(key, { signal }, (flight) => this.#ask(question, flight.signal));
       onResult(stored !== undefined && isDeepStrictEqual(value, stored.value) ? 'revalidated' : 'miss');
       return value;
     } catch (error) {
