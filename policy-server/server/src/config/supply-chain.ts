@@ -3,15 +3,13 @@ import { join } from 'node:path';
 import {
   ArtifactError,
   loadSources,
+  loadVerificationConfig,
   NO_SOURCES,
-  parseVerificationConfig,
   proxiesFromEnvironment,
-  systemErrorText,
   type Proxies,
   type Sources,
   type VerificationConfig,
 } from '@portcullis/artifact';
-import { readBounded } from '../bounded-file.ts';
 import { ServerError } from '../errors.ts';
 import type { Environment } from './command-line.ts';
 import type { FlagValues } from './flags.ts';
@@ -36,8 +34,6 @@ export interface SupplyChainConfig {
   /** Oddities worth a line in the log. */
   readonly warnings: readonly string[];
 }
-
-const MAX_VERIFICATION_BYTES = 4 * 1024 * 1024;
 
 /**
  * Reads the sources file and the verification config. One that was named and cannot be used keeps the server from starting:
@@ -75,27 +71,19 @@ async function dockerWarnings(folder: string): Promise<readonly string[]> {
   );
 }
 
-async function readSources(path: string): Promise<Sources> {
-  try {
-    return await loadSources(path);
-  } catch (error) {
-    if (!(error instanceof ArtifactError)) throw error;
-    throw new ServerError('supply-chain-invalid', `error while loading sources from ${path}: ${error.message}`, {
-      cause: error,
-    });
-  }
+function readSources(path: string): Promise<Sources> {
+  return usable(loadSources(path), `error while loading sources from ${path}: `);
 }
 
-async function readVerification(path: string): Promise<VerificationConfig> {
-  const bytes = await readBounded(path, MAX_VERIFICATION_BYTES).catch((error: unknown) => {
-    const text = `failed to read verification file: ${systemErrorText(error)} (${path})`;
-    throw new ServerError('supply-chain-invalid', text, { cause: error });
-  });
+function readVerification(path: string): Promise<VerificationConfig> {
+  return usable(loadVerificationConfig(path), '');
+}
+
+async function usable<T>(loading: Promise<T>, problem: string): Promise<T> {
   try {
-    return parseVerificationConfig(new TextDecoder('utf-8', { fatal: true }).decode(bytes), path);
+    return await loading;
   } catch (error) {
-    const isForeseen = error instanceof ArtifactError || error instanceof TypeError;
-    if (!isForeseen) throw error;
-    throw new ServerError('supply-chain-invalid', `cannot use ${path}: ${error.message}`, { cause: error });
+    if (!(error instanceof ArtifactError)) throw error;
+    throw new ServerError('supply-chain-invalid', `${problem}${error.message}`, { cause: error });
   }
 }

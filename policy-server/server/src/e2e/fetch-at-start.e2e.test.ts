@@ -56,27 +56,28 @@ test('a registry that hangs keeps nobody else from being served, and the start h
     message: 'm',
     policies: { a: { module: `${sound.host}/p:v1` }, b: { module: `${hanging.host}/x:v1` } },
   };
-  const flags = [...(await flagsFor([hanging.host, sound.host])), '--policies-download-timeout=2'];
+  const flags = await flagsFor([hanging.host, sound.host]);
   const since = performance.now();
-  const starting = start(policies, [...flags, '--continue-on-errors']);
-  await served.promise;
-  t.ok(performance.now() - since < 2000, 'the other registry is asked at once, although 20 places are taken');
+  const starting = start(policies, [...flags, '--continue-on-errors', '--policies-download-timeout=3']);
+  const first = await Promise.race([served.promise, starting.then(() => 'the end')]);
+  t.equal(first, undefined, 'the other registry is asked while 20 policies wait');
   await using server = await starting;
-  t.ok(performance.now() - since < 6000, 'up soon after the time for fetching is over');
+  t.ok(performance.now() - since < 15_000, 'up soon after the time for fetching is over');
   t.match(await server.verdict('/validate/good'), { status: { message: 'no' } });
-  const late = `from ${hanging.host}/p3:v1: it was not here after 2 s, which is all the time there is`;
+  const late = `from ${hanging.host}/p3:v1: it was not here after 3 s, which is all the time there is`;
   t.match((await server.verdict('/validate/h3')).status?.message, `Error while downloading policy 'h3' ${late}`);
   t.match((await server.verdict('/validate/group')).status?.message, `policy 'group/#b' from ${hanging.host}/x:v1: `);
-  const failure = await startFailure(policies, flags);
-  t.equal(failure.details.length, 21, 'each is named');
+  const failure = await startFailure(policies, [...flags, '--policies-download-timeout=1']);
+  t.ok(failure.details.length >= 21, 'each is named');
 });
 
 test('`latest` of a registry that hangs is what is stored when the time is over, unless signatures are asked for', async (t) => {
   await using registry = await ProgrammableRegistry.start();
   servePolicy(registry, 'p', await policyModule({ rejectWith: 'stored' }), ['latest']);
-  const flags = [...(await flagsFor([registry.host])), '--policies-download-timeout=1'];
+  const given = await flagsFor([registry.host]);
+  const flags = [...given, '--policies-download-timeout=1'];
   const policies = { p: { module: `${registry.host}/p` } };
-  await (await start(policies, flags))[Symbol.asyncDispose]();
+  await (await start(policies, given))[Symbol.asyncDispose]();
   registry.route('GET', /./, { drop: 'hang' });
   {
     await using server = await start(policies, flags);
@@ -95,8 +96,7 @@ test('SIGTERM while policies are being fetched ends the server at once and leave
   const { module } = servePolicy(registry, 'p', bytes);
   servePolicy(registry, 'hangs', bytes);
   registry.route('GET', /\/v2\/hangs\//, { drop: 'hang' });
-  const half = Promise.withResolvers<void>();
-  registry.route('GET', `/v2/p/blobs/${module}`, { body: begun(bytes, half.resolve) });
+  registry.route('GET', `/v2/p/blobs/${module}`, { body: begun(bytes) });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const store = join(folder, `stopped-${signal}`);
     const policies = await documentFile({
@@ -105,7 +105,6 @@ test('SIGTERM while policies are being fetched ends the server at once and leave
     });
     const flags = [...(await flagsFor([registry.host], store)), `--policies=${policies}`, '--continue-on-errors'];
     await using server = startProcess({ flags });
-    await half.promise;
     await server.until(async () => (await filesIn(store)).some((path) => path.endsWith('.part')), 'draft');
     const since = performance.now();
     server.kill(signal);
@@ -120,9 +119,8 @@ test('SIGTERM while policies are being fetched ends the server at once and leave
   }
 });
 
-async function* begun(bytes: Uint8Array, onHalf: () => void): AsyncGenerator<Uint8Array> {
+async function* begun(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes.subarray(0, bytes.length / 2);
-  onHalf();
   await new Promise(() => undefined);
 }
 
@@ -131,7 +129,7 @@ test('kill -9 while a policy is being fetched: the next start goes on where it w
   const bytes = await policyModule({ rejectWith: 'whole', paddingBytes: 300_000 });
   const { module } = servePolicy(registry, 'p', bytes);
   registry.route('GET', `/v2/p/blobs/${module}`, (_request, calls) =>
-    calls === 0 ? { body: begun(bytes, () => undefined) } : undefined,
+    calls === 0 ? { body: begun(bytes) } : undefined,
   );
   const store = join(folder, 'killed');
   const policies = await documentFile({ p: { module: `${registry.host}/p:v1` } });
