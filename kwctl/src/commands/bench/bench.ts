@@ -78,7 +78,8 @@ async function measureSubject(subject: Subject, bench: Bench): Promise<PolicyRes
   );
   trialHost.begin();
   await requireUsable(policy, name);
-  await trialHost.end();
+  await trialHost.next();
+  trialHost.tellUnplayed();
   desk.turnTo(host);
   const measurements: Measurement[] = [];
   for (const operation of ['validate_settings', 'validate'] as const) {

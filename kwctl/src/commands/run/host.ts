@@ -6,7 +6,6 @@ import {
   formatSession,
   parseSession,
   RecordSession,
-  ReplaySession,
   type CapabilityHandlers,
   type CapabilitySession,
   type Exchange,
@@ -20,6 +19,7 @@ import type { Log } from '../../output/log.ts';
 import { systemErrorText } from '@portcullis/artifact';
 import { writeWholeFile } from '../../file.ts';
 import { readText } from './input.ts';
+import { Playback } from './playback.ts';
 import type { RegistryHandlers } from './registry-handlers.ts';
 
 interface HostOptions {
@@ -43,7 +43,7 @@ export class PolicyHost {
     DNSLookupHost: createDnsHandler(),
     CryptoIsCertificateTrusted: createCertificateHandler(),
   };
-  #replay: ReplaySession | undefined;
+  #replay: Playback | undefined;
   #calls: HostCalls;
 
   private constructor(options: HostOptions, recorded: readonly Exchange[] | undefined) {
@@ -77,25 +77,25 @@ export class PolicyHost {
     return this.#calls(call, context);
   };
 
-  /** A policy begins; every policy is given the recorded session from its beginning. */
+  /** The first policy begins, or one that is to know nothing of those before. */
   begin(): void {
-    if (this.#recorded !== undefined) this.#replay = new ReplaySession(this.#recorded);
+    if (this.#recorded !== undefined) this.#replay = new Playback(this.#recorded);
     this.#calls = this.#createCalls();
   }
 
-  /** A policy is done: what was recorded up to here is saved, what was not replayed is told. */
-  async end(): Promise<void> {
-    const remaining = this.#replay?.remaining ?? [];
-    if (remaining.length > 0) {
-      const exchanges = `[${remaining.map(({ request }) => debugRequest(request)).join(', ')}]`;
-      this.#log({
-        level: 'warn',
-        target: TARGET,
-        message: 'Some of the recorded exchanges have not been replayed',
-        fields: { exchanges },
-      });
-    }
+  /** A policy is done: what was recorded up to here is saved. Another one may follow. */
+  async next(): Promise<void> {
+    this.#replay?.next();
     if (this.#recordPath !== undefined) await this.#save(this.#recordPath);
+  }
+
+  /** All policies are done: what none of them asked for is told. */
+  tellUnplayed(): void {
+    const unplayed = this.#replay?.unplayed ?? [];
+    if (unplayed.length === 0) return;
+    const exchanges = `[${unplayed.map(({ request }) => debugRequest(request)).join(', ')}]`;
+    const message = 'Some of the recorded exchanges have not been replayed';
+    this.#log({ level: 'warn', target: TARGET, message, fields: { exchanges } });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -37,12 +37,13 @@ export async function run(given: CommandArguments, context: CommandContext): Pro
   boundBackgroundCompilation(availableParallelism());
   // Threads start while modules are linked and compiled.
   evaluator.open();
+  host.begin();
   for (const plan of plans) {
-    host.begin();
     const response = await evaluatePlan(plan, { ...options, evaluator, modules, request, allowList, log });
-    await host.end();
+    await host.next();
     environment.write(`${stringifyAdmissionResponse(response)}\n`);
   }
+  host.tellUnplayed();
 }
 
 const TARGET = 'kwctl::run';

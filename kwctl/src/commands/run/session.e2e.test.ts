@@ -113,12 +113,27 @@ test('a session that was recorded replays to the same stdout, over several docum
   const replayed = await kwctl([...run, '--replay-host-capabilities-interactions', 'rec.yml', 'one.yaml'], { cwd });
   t.equal(replayed.stdout, recorded.stdout);
 
-  await kwctl([...run, '--record-host-capabilities-interactions', 'both.yml', 'two.yaml'], { cwd });
+  const live = await kwctl([...run, '--record-host-capabilities-interactions', 'both.yml', 'two.yaml'], { cwd });
   const both = readFileSync(join(cwd, 'both.yml'), 'utf8');
   t.match(
     both,
     /!DNSLookupHost[^]*!OciManifestDigest\n {4}image: localhost:1\/img:v1\n {2}response:\n {4}type: Error\n {4}message: [^]*localhost:1/,
   );
+  const replay = ['--replay-host-capabilities-interactions', 'both.yml'];
+  const again = await kwctl([...run, ...replay, 'two.yaml'], { cwd });
+  t.equal(again.stdout, live.stdout, 'FIX: the second policy goes on where the first one stopped');
+  t.notMatch(again.stderr, /have not been replayed/);
+  const policy = readFileSync(join(cwd, 'one.yaml'), 'utf8');
+  writeFileSync(join(cwd, 'same.yaml'), `${policy}---\n${policy}`);
+  const same = await kwctl([...run, '--replay-host-capabilities-interactions', 'rec.yml', 'same.yaml'], { cwd });
+  t.equal(
+    same.stdout,
+    recorded.stdout + recorded.stdout,
+    'a session of one policy answers each as if it were the only one',
+  );
+  const alone = await kwctl([...run, ...replay, 'one.yaml'], { cwd });
+  t.match(alone.stderr, /have not been replayed exchanges=\[OciManifestDigest \{ image: "localhost:1\/img:v1" \}\]/);
+
   const denied = [
     ...run,
     '--record-host-capabilities-interactions',
