@@ -114,7 +114,7 @@ test('when nobody has it, the error is that of the source', async (t) => {
   const source = await serveRegistry(t);
   const mirror = await serveRegistry(t);
   mirror.route('*', /manifests/, { status: 500, body: 'the mirror is broken' });
-  const { reader } = openMirrored(t, { source: source.host, mirrors: [{ host: mirror.host, resolve: true }] });
+  const { reader, records } = openMirrored(t, { source: source.host, mirrors: [{ host: mirror.host, resolve: true }] });
   const unknown = { code: 'not-found', message: /OCI API error: .* is unknown/ };
   await t.rejects(reader.manifest(at(source.host, { digest: DIGEST })), unknown);
   await t.rejects(reader.manifest(at(source.host)), unknown);
@@ -124,7 +124,9 @@ test('when nobody has it, the error is that of the source', async (t) => {
   await t.rejects(reader.openBlob(at(source.host), blob), unknown);
   await t.rejects(reader.openBlob(at(source.host), { ...blob, size: 2 ** 20 }), unknown);
   const before = mirror.count();
+  records.length = 0;
   await t.rejects(reader.blob(at(source.host), blob, { maxBytes: 3 }), { code: 'download-too-large' });
+  t.same(records, []);
   t.equal(mirror.count(), before, 'what the caller does not want nobody is asked for');
 });
 
@@ -198,9 +200,16 @@ test('a mirror that may resolve tags is asked for them; where the source disagre
   mirror.route('GET', `/v2/p/${tagPath.slice(4)}`, { status: 404 });
   source.serveManifest(REPOSITORY, OTHER, OCI_MANIFEST, ['v1']);
   t.equal(await reader.digest(at(source.host)), sha256(OTHER), 'unless nobody else has an answer');
-  clock.nowMs = 10_000;
-  t.equal(await reader.digest(at(source.host)), sha256(OTHER));
   t.equal((await reader.manifest(at(source.host))).digest, sha256(OTHER));
+
+  mirror.serveManifest(`p/${REPOSITORY}`, MANIFEST, OCI_MANIFEST, ['v1']);
+  source.route('GET', tagPath, { status: 404 });
+  clock.nowMs = 10_000;
+  t.equal(await reader.digest(at(source.host)), DIGEST);
+  source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST, ['v1']);
+  const after = source.count(undefined, tagPath);
+  t.equal(await reader.digest(at(source.host)), DIGEST);
+  t.equal(source.count(undefined, tagPath) - after, 1, 'who refuses is there, and asked again');
   t.equal(content.count(), 0, 'who may not resolve tags never hears of one');
   t.same(warnings(), []);
 });
@@ -301,6 +310,24 @@ test('who gives up is not answered, and nobody else is asked', async (t) => {
   }
 });
 
+test('who gives up while the source is waited for gets no answer of a mirror', async (t) => {
+  const source = await serveRegistry(t);
+  const mirror = await serveRegistry(t);
+  mirror.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST, ['v1']);
+  source.route('*', /manifests/, { drop: 'hang' });
+  const { reader, records } = openMirrored(t, {
+    source: source.host,
+    mirrors: [{ host: mirror.host, resolve: true }],
+    limits: { secondOpinionMs: 60_000 },
+  });
+  const gone = new AbortController();
+  const answer = reader.digest(at(source.host), { signal: gone.signal });
+  const isWaiting = (): boolean => told(records).length > 0 && source.count(undefined, /manifests/) > 0;
+  while (!isWaiting()) await new Promise(setImmediate);
+  gone.abort();
+  await t.rejects(answer, { code: 'aborted' });
+});
+
 test('hosts are compared whole, by their comparable name', async (t) => {
   const asked: string[] = [];
   const note = ({ registry }: { registry: string }): Promise<string> => {
@@ -328,6 +355,23 @@ test('hosts are compared whole, by their comparable name', async (t) => {
   for (const other of ['docker.io.evil.example', 'evil-docker.io', 'docker.io:5000', 'quay.io:80', 'hub.example']) {
     t.same(await asksFor(other), [other], other);
   }
+});
+
+test('who has given up asks nobody', async (t) => {
+  const unused = (): never => t.fail('not asked') as never;
+  const client = { digest: unused, manifest: unused, blob: unused, openBlob: unused, referrers: unused };
+  const reader = createMirroredReader(client, {
+    mirrors: new Map([['docker.io', [{ host: 'hub.example', path: '', resolve: false }]]]),
+    log: () => undefined,
+  });
+  const gone = { signal: AbortSignal.abort() };
+  const pinned = at('docker.io', { digest: DIGEST });
+  const blob = descriptorOf(MANIFEST);
+  await t.rejects(reader.digest(pinned, gone), { code: 'aborted' });
+  await t.rejects(reader.manifest(pinned, gone), { code: 'aborted' });
+  await t.rejects(reader.blob(pinned, blob, { ...gone, maxBytes: 10_000 }), { code: 'aborted' });
+  await t.rejects(reader.openBlob(pinned, blob, gone), { code: 'aborted' });
+  await t.rejects(reader.openBlob(pinned, { ...blob, size: 2 ** 20 }, gone), { code: 'aborted' });
 });
 
 test('mistakes of our own are not taken for a mirror’s', async (t) => {
