@@ -23,7 +23,7 @@ export interface CommandFetcher extends PolicyFetcher, AsyncDisposable {
 /**
  * Prepares what a command with source and verification options fetches policies with. No connection is made.
  *
- * @throws ArtifactError `sources-invalid` or `verification-config-invalid`
+ * @throws ArtifactError `sources-invalid`, `verification-config-invalid` or `trust-root-unavailable`
  */
 export async function openPolicyFetcher(given: CommandArguments, context: CommandContext): Promise<CommandFetcher> {
   await using cleanup = new AsyncDisposableStack();

@@ -143,6 +143,13 @@ test('which config holds: flags, the given file, the file in the folder of the u
   await t.rejects(open(await given('--verification-config-path', join(home, 'no.yml')), before), {
     message: /^failed to read verification file: No such file or directory \(os error 2\)/,
   });
+  await t.rejects(open(await given('--github-owner', 'o', '--sigstore-trust-config', 'no.json'), before), {
+    message:
+      'could not read Sigstore PKI file no.json: Os { code: 2, kind: NotFound, message: "No such file or directory" }',
+  });
+  await t.rejects(open(await given('--github-owner', 'o', '--sigstore-trust-config', join(home, 'c.yml')), before), {
+    message: /^could not parse Sigstore trust config file .*c\.yml: /,
+  });
   await t.rejects(open(await given('--verification-config-path', join(home, 'bad.yml')), before), {
     message: /^Not a valid configuration file: /,
   });

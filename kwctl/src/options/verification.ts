@@ -19,6 +19,7 @@ import type { RegistryAccess } from './source.ts';
 import { configFromFlags, hasVerificationFlags } from './verification-flags.ts';
 
 const TARGET = 'kwctl::verify';
+const TRUST_CONFIG = 'sigstore-trust-config';
 
 /** What a command verifies policies with. Its errors begin as scripts know them: `Policy … cannot be validated`. */
 export interface CommandVerifier extends PolicyVerifier {
@@ -30,7 +31,7 @@ export interface CommandVerifier extends PolicyVerifier {
  * Prepares the verification that the command line asks for, or the config in the user's folder; `undefined` when neither
  * does. No connection is made.
  *
- * @throws ArtifactError `verification-config-invalid`
+ * @throws ArtifactError `verification-config-invalid` or, where a file has the trust root, `trust-root-unavailable`
  */
 export async function openVerification(
   given: CommandArguments,
@@ -40,10 +41,13 @@ export async function openVerification(
   const found = await findConfig(given, context);
   if (found === undefined) return undefined;
   const { environment, log } = context;
+  const trustRoot = trustRootSource(given, context, access);
+  // Whoever names a file is told that it cannot be used, also where the signatures that are found do not need it.
+  if (given.options.has(TRUST_CONFIG)) await trustRoot.trustRoot();
   const verifier = createPolicyVerifier({
     client: access.client,
     config: found.config,
-    trustRoot: trustRootSource(given, context, access),
+    trustRoot,
     log,
     now: environment.now,
   });
@@ -85,7 +89,7 @@ export function trustRootSource(
   { environment, log }: CommandContext,
   { transport }: Pick<RegistryAccess, 'transport'>,
 ): TrustRootSource {
-  const path = optionValue(given, 'sigstore-trust-config');
+  const path = optionValue(given, TRUST_CONFIG);
   if (path !== undefined) return trustRootFromConfig(path, readFile);
   const cacheFolder = join(configFolder(environment), 'fulcio_and_rekor_data');
   return publicGoodTrustRoot({ cacheFolder, transport, log });

@@ -77,7 +77,9 @@ async function fetchModules(
   context: CommandContext,
 ): Promise<Map<string, LoadedModule>> {
   const { openPolicyFetcher } = await import('../../policy-fetcher.ts');
-  await using fetcher = await openPolicyFetcher(given, context);
+  await using fetcher = await openPolicyFetcher(given, context).catch((error: unknown) => {
+    throw explained(error);
+  });
   // Several bars would write over each other.
   const isShown = planned.size === 1;
   const results = await settleAll(Array.from(planned), async ([name, { location, storedOnly }]) => {
@@ -90,6 +92,14 @@ async function fetchModules(
   // Signatures come first: nobody cares what else is wrong with a policy somebody else may have made.
   if (problems.length > 0) throw problems.find(isVerificationProblem) ?? problems[0];
   return new Map(results.filter((result) => result.status === 'fulfilled').map(({ value }) => value));
+}
+
+function explained(error: unknown): unknown {
+  if (!(error instanceof ArtifactError) || error.code !== 'trust-root-unavailable') return error;
+  const message =
+    `Error building Sigstore trust root: ${error.message}. ` +
+    'Note that verification options were provided, so a Sigstore trust root is required.';
+  return new ArtifactError(error.code, message, { cause: error });
 }
 
 function isVerificationProblem(error: unknown): boolean {

@@ -95,6 +95,10 @@ test('what is wrong is named, with its file, and exits 1', async (t) => {
       [...run, '--github-owner', 'kubewarden', 'wapc-rust.wasm'],
       /^Error: Policy file:\/\/\S+wapc-rust\.wasm cannot be validated\nInvalid OCI image reference: invalid reference format/,
     ],
+    [
+      [...run, '--github-owner', 'kubewarden', '--sigstore-trust-config', 'none.json', 'wapc-rust.wasm'],
+      /^Error: Error building Sigstore trust root: could not read Sigstore PKI file none\.json: Os .*\. Note that verification options were provided, so a Sigstore trust root is required\.$/m,
+    ],
     [[...run, '--github-repo', 'kubewarden', 'wapc-rust.wasm'], /^Error: .*github/i],
     [
       [...run, '--replay-host-capabilities-interactions', 'none.yml', 'wapc-rust.wasm'],
