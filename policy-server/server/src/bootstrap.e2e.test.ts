@@ -46,7 +46,7 @@ test('one broken policy never takes the others down', async (t) => {
       /^bootstrap failure: unannotated: Policy is missing protocol version, which is required for KubewardenWapc execution mode/,
       /^policy 'settings': Policy settings are invalid: not like this$/,
       /^policy 'hangs': Policy settings are invalid: /,
-      /^bootstrap failure: group\/bad: .*unknown scheme: ftp/,
+      /^Error while downloading policy 'group\/#bad' from ftp:\/\/x\/y: unknown scheme: ftp – /,
     ]);
   });
   await t.test('with it they are answered 200, allowed: false, 500, whatever their mode and message', async (t) => {

@@ -1,4 +1,4 @@
-import { ArtifactError, shownModuleLocation } from '@portcullis/artifact';
+import { ArtifactError, shownModuleLocation, type FetchStage } from '@portcullis/artifact';
 import type { PolicySource } from './config/policies/entry.ts';
 import { describeError } from './errors.ts';
 
@@ -14,8 +14,7 @@ export function loadFailure({ id, module }: PolicySource, error: unknown): LoadF
   const detail = describeError(error);
   // Members of groups have been called so in logs and errors for ever.
   const name = id.replace('/', '/#');
-  const stage = error instanceof ArtifactError ? error.stage : undefined;
-  switch (stage) {
+  switch (stageOf(error)) {
     case 'verification':
       return { text: `Policy '${name}' cannot be verified: ${detail}`, namesPolicy: true };
     case 'checksum':
@@ -29,4 +28,10 @@ export function loadFailure({ id, module }: PolicySource, error: unknown): LoadF
     case undefined:
   }
   return { text: detail, namesPolicy: false };
+}
+
+/** What names no place cannot be downloaded from there. */
+function stageOf(error: unknown): FetchStage | undefined {
+  if (!(error instanceof ArtifactError)) return undefined;
+  return error.code === 'location-invalid' ? 'download' : error.stage;
 }

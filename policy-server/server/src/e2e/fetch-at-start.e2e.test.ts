@@ -184,6 +184,21 @@ test('a folder for downloads that cannot be written to is named with what is wro
   }
 });
 
+test('without a folder for downloads they lie in the working directory', async (t) => {
+  await using registry = await ProgrammableRegistry.start();
+  servePolicy(registry, 'p', await policyModule());
+  const cwd = join(folder, 'cwd');
+  await mkdir(cwd);
+  const policies = await documentFile({ p: { module: `${registry.host}/p:v1` } });
+  const env = {
+    KUBEWARDEN_POLICIES: policies,
+    KUBEWARDEN_SOURCES_PATH: await documentFile({ insecure_sources: [registry.host] }),
+  };
+  await using server = startProcess({ cwd, env });
+  await server.ready();
+  t.ok((await filesIn(cwd)).includes(`registry/${registry.host}/p:v1`));
+});
+
 test('an index leads to the policy for this platform, also for a member of a group', async (t) => {
   await using registry = await ProgrammableRegistry.start();
   const { manifest } = servePolicy(registry, 'p', await policyModule({ rejectWith: 'mine' }), []);

@@ -79,6 +79,14 @@ test(
     }
     const insecure = await flagsFor({ sources: { insecure_sources: [registry.host] } });
     await (await start(policies, insecure))[Symbol.asyncDispose]();
+    const trusting = await flagsFor({ sources: { source_authorities: { [registry.host]: [own] } } });
+    const absent = { q: { module: `${registry.host}/a/none:v1` }, r: { module: 'http://127.0.0.1:1/p.wasm' } };
+    const { details } = await startFailure(absent, trusting);
+    const url = `https://${registry.host}/v2/a/none/manifests/v1`;
+    t.match(details, [
+      `Error while downloading policy 'q' from ${registry.host}/a/none:v1: Fail to interact with OCI registry: Registry error: url ${url}, envelope: OCI API errors: [OCI API error: manifest unknown]`,
+      "Error while downloading policy 'r' from http://127.0.0.1:1/p.wasm: failed to create the http client: builder error for url (http://127.0.0.1:1/p.wasm)",
+    ]);
   },
 );
 
