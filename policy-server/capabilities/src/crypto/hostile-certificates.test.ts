@@ -24,15 +24,15 @@ test('what a guest may ask is bounded', async (t) => {
 });
 
 test('paths through a thicket are not walked for ever', async (t) => {
-  // Six authorities, each of which has certified every other: few signatures, more than a thousand paths.
-  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  // Seven authorities, each of which has certified every other: few signatures, thousands of paths.
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
   const pairs = names.flatMap((issuer) =>
     names.filter((name) => name !== issuer).map((subject) => ({ subject, issuer })),
   );
-  const cert_chain = [...pairs.map(authority).map(der), der(root)];
+  const cert_chain = [...pairs.map((pair) => der(authority(pair))), der(root)];
   const startedMs = performance.now();
   const reason = await reasonOf({ cert: der(leaf({ subject: 'end', issuer: 'a' })), cert_chain });
-  t.match(reason, /Maximum(?:PathBuildCalls|SignatureChecks)Exceeded$/);
+  t.equal(reason, 'Certificate not trusted: MaximumPathBuildCallsExceeded');
   t.ok(performance.now() - startedMs < 1000);
 });
 

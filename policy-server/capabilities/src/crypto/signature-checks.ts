@@ -5,9 +5,9 @@ import { isSupportedKey, isSupportedSignature } from './signature-algorithm.ts';
 /** A path needs seven at most; more are for authorities of one name with many keys. A check takes up to a millisecond. */
 const MAX_CHECKS = 50;
 
-/** Checks who signed certificates, a limited number of times and each pair once. */
+/** Checks who signed certificates, a limited number of times, and each certificate once with each key. */
 export class SignatureChecks {
-  readonly #known = new Map<Certificate, Map<Certificate, PathProblem | undefined>>();
+  readonly #known = new Map<Certificate, Map<string, PathProblem | undefined>>();
   readonly #turn: () => Promise<void>;
   #left = MAX_CHECKS;
 
@@ -18,12 +18,12 @@ export class SignatureChecks {
 
   /** What keeps `issued` from having been signed with the key of `issuer`. */
   async problem(issued: Certificate, issuer: Certificate): Promise<PathProblem | undefined> {
-    const known = this.#known.get(issued) ?? new Map<Certificate, PathProblem | undefined>();
-    if (known.has(issuer)) return known.get(issuer);
+    const known = this.#known.get(issued) ?? new Map<string, PathProblem | undefined>();
+    if (known.has(issuer.publicKey)) return known.get(issuer.publicKey);
     if (this.#left-- <= 0) return 'MaximumSignatureChecksExceeded';
     await this.#turn();
     const problem = signatureProblem(issued, issuer);
-    known.set(issuer, problem);
+    known.set(issuer.publicKey, problem);
     this.#known.set(issued, known);
     return problem;
   }

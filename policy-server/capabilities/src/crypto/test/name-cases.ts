@@ -71,4 +71,19 @@ export const NAMES: PathCase[] = [
     reason: VIOLATED,
   },
   { name: 'a kind of name that nobody compares', ...constrained(['+rid:2a03'], ['rid:2a03']), reason: VIOLATED },
+  {
+    name: 'an authority that certified itself anew, below a limit that excludes its own name',
+    leaf: leaf({ subject: 'end', issuer: 'limited', signingKey: 'new limited' }),
+    chain: [
+      authority({ subject: 'limited', key: 'new limited' }),
+      authority({
+        subject: 'limited',
+        issuer: 'root',
+        extensions: [nameConstraints('-dn:portcullis.test/limited')],
+      }),
+      root,
+    ],
+    reason: '',
+    opensslDiffers: 'it follows the first of a name',
+  },
 ];
