@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { test } from 'tap';
 import { ServerError } from '../errors.ts';
 import { parseCommandLine, type Environment } from './command-line.ts';
@@ -152,4 +153,21 @@ test('help names every flag with its variable, except hidden ones', async (t) =>
     }
   }
   t.match(helpText(), '[default: number of CPUs]');
+});
+
+test('the README names flags and variables that exist, and defaults that are', async (t) => {
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const ofNodeAndKwctl = new Set(['max-semi-space-size', 'verification-config-path', 'help']);
+  const named = [...readme.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, name = '']) => name);
+  const known = new Set<string>(FLAG_NAMES);
+  t.same(
+    named.filter((name) => !known.has(name) && !ofNodeAndKwctl.has(name)),
+    [],
+  );
+  const variables = new Set(FLAG_NAMES.map((name) => flagRow(name).env));
+  for (const [variable] of readme.matchAll(/(?:KUBEWARDEN|PORTCULLIS)_\w+/g)) t.ok(variables.has(variable), variable);
+  for (const [, name = '', variable = ''] of readme.matchAll(/\| `--([a-z-]+)` \| `(\w+)` \|/g)) {
+    t.equal(flagRow(FLAG_NAMES.find((flag) => flag === name) ?? 'port').env, variable, name);
+  }
+  t.match(readme, `, ${String(flagRow('policies-download-timeout').fallback)} s unless set`);
 });
