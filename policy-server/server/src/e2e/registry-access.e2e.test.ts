@@ -172,6 +172,21 @@ function assertSecret(t: Test, text: string, secrets: readonly string[]): void {
   t.notMatch(text, /Bearer [\w-]{10}|Basic [\w+/]{4}|authorization/i);
 }
 
+test('a credential helper that hangs does not keep the server from being stopped', async (t) => {
+  await using registry = await ProgrammableRegistry.start({ basicAuth: { user: 'u', password: 'p' } });
+  const helper = await createCredentialHelper(join(folder, 'slow-helpers'), 'slow', { delaySeconds: 20 });
+  const docker = { credsStore: 'slow' };
+  const flags = await flagsFor({ sources: { insecure_sources: [registry.host] }, docker });
+  const policies = await documentFile({ p: { module: `${registry.host}/p:v1` } });
+  const env = { PATH: `${helper.folder}:${process.env['PATH']}` };
+  await using server = startProcess({ flags: [...flags, `--policies=${policies}`], env });
+  await server.until(async () => (await helper.calls()).length > 0, 'call of the helper');
+  const since = performance.now();
+  server.kill('SIGTERM');
+  t.equal((await server.ended).code, 0);
+  t.ok(performance.now() - since < 10_000, `ended after ${Math.round(performance.now() - since)} ms`);
+});
+
 test('a broken Docker config means nobody is asked with credentials, and a line in the log says so', async (t) => {
   await using registry = await ProgrammableRegistry.start();
   servePolicy(registry, 'p', await policyModule());
