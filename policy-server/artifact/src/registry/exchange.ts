@@ -9,6 +9,8 @@ export interface Exchange extends TransportRequest {
   readonly security: TransportSecurity;
   readonly limits: TransportLimits;
   readonly nowMs: () => number;
+  /** URL of the proxy on the way. */
+  readonly proxy: string | undefined;
 }
 
 /** What may be read of a body nobody wants, to keep its connection. */
@@ -41,7 +43,7 @@ export async function exchange(dispatcher: Dispatcher, given: Exchange): Promise
   } catch (error) {
     if (isAborted(signal)) throw abortedError(url, signal?.reason);
     const isLate = late.signal.aborted || errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT';
-    throw isLate ? silentError(url, headersTimeout, error) : unreachableError(url, error);
+    throw isLate ? silentError(url, headersTimeout, error) : unreachableError(url, error, given.proxy);
   } finally {
     clearTimeout(timer);
   }

@@ -21,15 +21,16 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-export function unreachableError(url: URL, cause: unknown): ArtifactError {
+/** @param proxy the URL of the proxy on the way, if there is one */
+export function unreachableError(url: URL, cause: unknown, proxy?: string): ArtifactError {
   return new ArtifactError(
     'registry-unreachable',
-    `error sending request for url (${shownUrl(url)}) – ${reasonOf(cause)}; ${adviceFor(cause)}`,
+    `error sending request for url (${shownUrl(url)}) – ${reasonOf(cause)}; ${adviceFor(cause, proxy)}`,
     { cause },
   );
 }
 
-function adviceFor(cause: unknown): string {
+function adviceFor(cause: unknown, proxy: string | undefined): string {
   const reason = REASONS.get(errorCode(cause) ?? '') ?? '';
   if (reason.endsWith('UnknownIssuer')) {
     return 'if it has a certificate of your own authority, name that in source_authorities of the sources file';
@@ -37,7 +38,8 @@ function adviceFor(cause: unknown): string {
   if (reason.includes('InvalidContentType')) {
     return 'if it is meant to be spoken to without TLS, name it in insecure_sources of the sources file';
   }
-  return 'check host, port and network';
+  const place = URL.parse(proxy ?? '');
+  return place === null ? 'check host, port and network' : `check the proxy ${place.origin}, which is asked for it`;
 }
 
 export function abortedError(url: URL, cause: unknown): ArtifactError {

@@ -426,8 +426,16 @@ test('proxies: of the file before those of the environment, tunnels for HTTPS, f
 
 test('a proxy that says no to a tunnel is named as the reason', async (t) => {
   const proxy = await serve(t);
-  const { transport } = open(t, { proxies: { ...NO_PROXIES, httpsProxy: proxy.host } });
-  await t.rejects(get(transport, 'https://registry.test/v2/'), { code: 'registry-unreachable' });
+  const { transport } = open(t, { proxies: { ...NO_PROXIES, httpsProxy: `jane:secret@${proxy.host}` } });
+  await t.rejects(get(transport, 'https://registry.test/v2/'), {
+    code: 'registry-unreachable',
+    message: new RegExp(`Proxy Connection failed; check the proxy http://${proxy.host}, which is asked for it$`),
+  });
+  const port = await closedPort();
+  const { transport: cutOff } = open(t, { proxies: { ...NO_PROXIES, httpsProxy: `http://127.0.0.1:${port}` } });
+  await t.rejects(get(cutOff, 'https://registry.test/v2/'), {
+    message: `error sending request for url (https://registry.test/v2/) – connect ECONNREFUSED 127.0.0.1:${port}; check the proxy http://127.0.0.1:${port}, which is asked for it`,
+  });
 });
 
 async function closedPort(): Promise<number> {

@@ -5,6 +5,7 @@ import type { Proxies, Sources } from '../sources/sources.ts';
 import { createDispatchers } from './dispatchers.ts';
 import { exchange } from './exchange.ts';
 import { createLadder, type Ladder, type LadderStep } from './ladder.ts';
+import { proxyFor } from './proxy.ts';
 import { redirected, refused } from './redirect.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { abortedError, shownUrl, unreachableError } from './transport-errors.ts';
@@ -95,9 +96,10 @@ export interface Transport extends AsyncDisposable {
 export function createTransport(options: TransportOptions): Transport {
   const limits = { ...DEFAULT_TRANSPORT_LIMITS, ...options.limits };
   const { sources, log } = options;
+  const proxies = sources.proxies ?? options.proxies;
   const dispatchers = createDispatchers({
     authorities: sources.authorities,
-    proxies: sources.proxies ?? options.proxies,
+    proxies,
     systemAuthorities: options.systemAuthorities,
     limits,
   });
@@ -107,7 +109,7 @@ export function createTransport(options: TransportOptions): Transport {
     const { url, security } = step;
     try {
       const dispatcher = await dispatchers.dispatcherFor(url, step);
-      return await exchange(dispatcher, { ...request, url, security, limits, nowMs });
+      return await exchange(dispatcher, { ...request, url, security, limits, nowMs, proxy: proxyFor(url, proxies) });
     } catch (error) {
       throw error instanceof ArtifactError ? error : unreachableError(url, error);
     }
