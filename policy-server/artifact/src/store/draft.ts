@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { ArtifactError } from '../errors.ts';
@@ -161,7 +162,16 @@ async function claimDraft(claim: string | undefined, path: string): Promise<File
   } catch {
     return undefined;
   }
-  return open(path, 'r+');
+  try {
+    // Whoever may write to the folder could have put a link there, to a file that only we may write to.
+    const handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if ((await handle.stat()).isFile()) return handle;
+    await handle.close();
+  } catch (error) {
+    if (!['ELOOP', 'ENXIO', 'EISDIR'].includes(systemErrorCode(error))) throw error;
+  }
+  await rm(path, { force: true, recursive: true });
+  return undefined;
 }
 
 const NO_SPACE = 'free some space, or choose another folder';
