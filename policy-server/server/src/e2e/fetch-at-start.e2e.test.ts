@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -183,6 +184,40 @@ test('a folder for downloads that cannot be written to is named with what is wro
     );
   }
 });
+
+/** A program that runs another with a file system of its own over `path`. */
+const mounting = (options: string, path: string): string[] => {
+  return ['unshare', '-m', 'sh', '-c', `mount -t tmpfs -o ${options} none ${path} && exec "$@"`, 'sh'];
+};
+const mayMount = spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs none /mnt']).status === 0;
+
+test(
+  'a full disk and a file system that may only be read say so',
+  { skip: mayMount ? false : 'nobody may mount here' },
+  async (t) => {
+    await using registry = await ProgrammableRegistry.start();
+    servePolicy(registry, 'large', await policyModule({ paddingBytes: 300_000 }));
+    const policies = await documentFile({ large: { module: `${registry.host}/large:v1` } });
+    for (const [options, text] of [
+      ['size=100k', 'No space left on device (os error 28) – free some space, or choose another folder'],
+      ['ro', 'Read-only file system (os error 30) – check the permissions of the folder, or choose another'],
+    ] as const) {
+      const store = join(folder, `mounted-${stores++}`);
+      await mkdir(store);
+      const flags = [...(await flagsFor([registry.host], store)), `--policies=${policies}`, '--continue-on-errors'];
+      await using server = startProcess({ flags, prefix: mounting(options, store) });
+      const url = await server.ready();
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(`${url}/validate/large`, { method: 'POST', headers, body: review() });
+      const path = join(store, 'registry', registry.host, 'large:v1');
+      t.match(JSON.parse(await answer.text()), {
+        response: {
+          status: { message: new RegExp(`wasm module cannot be save to "${path}": ${RegExp.escape(text)}$`) },
+        },
+      });
+    }
+  },
+);
 
 test('without a folder for downloads they lie in the working directory', async (t) => {
   await using registry = await ProgrammableRegistry.start();
