@@ -81,6 +81,7 @@ export type {
   Repository,
   RequestOptions,
 } from './registry/registry.ts';
+export { withoutWaiting } from './registry/without-waiting.ts';
 export type {
   Transport,
   TransportLimits,

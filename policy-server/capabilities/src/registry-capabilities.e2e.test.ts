@@ -81,11 +81,16 @@ test('images: what goes wrong is told to the policy in words that name it', asyn
     'TC12 before the deadline of the policy',
   );
   t.ok(performance.now() - startedMs < 490);
+  registry.route('GET', '/v2/limited/manifests/v1', { status: 429, headers: { 'retry-after': '5' } });
+  const limitedMs = performance.now();
+  t.match(await failure(host.ask('v1/manifest_digest', `${registry.host}/limited:v1`)), /429|limit/, 'C7');
+  t.ok(performance.now() - limitedMs < 1000, 'told at once');
+  await using other = openHost(registry.host);
   const bad = registry.serveBlob('bad', Buffer.from('<html>'));
   const config = { mediaType: 'application/json', digest: bad, size: 6 };
   registry.serveManifest('bad', { schemaVersion: 2, config, layers: [] }, MANIFEST, ['v1']);
   t.match(
-    await failure(host.ask('v1/oci_manifest_config', `${registry.host}/bad:v1`)),
+    await failure(other.ask('v1/oci_manifest_config', `${registry.host}/bad:v1`)),
     `${prefix}the configuration of ${registry.host}/bad:v1 is no JSON`,
   );
   for (const [request, text] of [
@@ -95,7 +100,7 @@ test('images: what goes wrong is told to the policy in words that name it', asyn
     [{ type: 'SigstoreKeylessPrefixVerify', keyless_prefix: [{ issuer: 'i', url_prefix: 'x' }] }, 'Invalid url_prefix'],
     [{ type: 'SigstoreGithubActionsVerify', owner: '' }, 'Must provide owner info'],
   ] as const) {
-    const asked = host.ask('v2/verify', { image: `${registry.host}/bad:v1`, ...request });
+    const asked = other.ask('v2/verify', { image: `${registry.host}/bad:v1`, ...request });
     t.match(await failure(asked), `${prefix}${text}`);
   }
 });

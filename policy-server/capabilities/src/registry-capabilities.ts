@@ -1,4 +1,12 @@
-import type { ArtifactLog, CredentialSource, RegistryReader, TrustRootSource } from '@portcullis/artifact';
+import {
+  createRegistryClient,
+  withoutWaiting,
+  type ArtifactLog,
+  type CredentialSource,
+  type Sources,
+  type Transport,
+  type TrustRootSource,
+} from '@portcullis/artifact';
 import type { CacheLookup } from './cache/lookup.ts';
 import { createImageHandlers } from './oci/images.ts';
 import { RegistryCache } from './oci/registry-cache.ts';
@@ -6,8 +14,8 @@ import type { AnswerTimes } from './oci/timed-answers.ts';
 import { createVerifyHandlers } from './sigstore/verify.ts';
 
 export interface RegistryCapabilitiesOptions {
-  readonly client: RegistryReader;
-  /** The same ones the client uses: what one credential may read is never shown to another. */
+  readonly transport: Transport;
+  readonly mirrors: Sources['mirrors'];
   readonly credentials: CredentialSource;
   readonly trustRoot: TrustRootSource;
   readonly log: ArtifactLog;
@@ -25,9 +33,10 @@ export interface RegistryCapabilities extends Disposable {
 
 /** Makes the handlers of `oci/*`, over one cache that all policies share. */
 export function createRegistryCapabilities(options: RegistryCapabilitiesOptions): RegistryCapabilities {
-  const { client, credentials, trustRoot, log, times, onLookup, now = () => new Date() } = options;
+  const { transport, mirrors, credentials, trustRoot, log, times, onLookup, now = () => new Date() } = options;
   const registry = new RegistryCache({
-    reader: client,
+    // A policy has no time to wait as a registry may wish; and the cache has to hear of the wish to honour it.
+    reader: createRegistryClient({ transport: withoutWaiting(transport), mirrors, credentials, log }),
     credentials,
     ...(times !== undefined && { times }),
     ...(onLookup !== undefined && { onLookup }),

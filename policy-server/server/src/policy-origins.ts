@@ -26,7 +26,7 @@ const MAX_MODULE_BYTES = 256 * 1024 * 1024;
 
 /** The world policies come from. One for the whole server: what is known about a registry is known to everyone. */
 export interface PolicyOrigins extends AsyncDisposable {
-  readonly client: RegistryClient;
+  readonly transport: Transport;
   readonly credentials: CredentialSource;
   readonly trustRoot: TrustRootSource;
   /** Brings a module to disk: verified, fetched, compared with what was signed. What it returns reads it. */
@@ -56,7 +56,7 @@ export function openPolicyOrigins(
   const mayBeStale = config.verification === undefined;
   const fetches = new PolicyFetch({ fetcher, timeoutMs, mayBeStale, stop, log });
   return {
-    client,
+    transport,
     credentials,
     trustRoot,
     async fetch(location) {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TransportLimits } from '@portcullis/artifact';
 import {
   createCapabilities,
+  createCertificateHandler,
   createDnsHandler,
   createRegistryCapabilities,
   type RegistryCapabilities,
@@ -128,7 +129,8 @@ function openRegistryCapabilities(
 ): RegistryCapabilities {
   const oci = logFor(log, 'policy_server::oci');
   return createRegistryCapabilities({
-    client: origins.client,
+    transport: origins.transport,
+    mirrors: config.supplyChain.sources.mirrors,
     credentials: origins.credentials,
     trustRoot: origins.trustRoot,
     log: createArtifactLog(log),
@@ -149,7 +151,11 @@ function startEvaluator(config: ServerConfig, { registries, log }: HostParts): E
     workers: config.workers,
     instances: config.instances,
     hostCalls: createCapabilities({
-      handlers: { DNSLookupHost: createDnsHandler(), ...registries.handlers },
+      handlers: {
+        DNSLookupHost: createDnsHandler(),
+        CryptoIsCertificateTrusted: createCertificateHandler(),
+        ...registries.handlers,
+      },
       log: createPolicyLog(log),
       onDenied: createDenialLog(log),
     }),

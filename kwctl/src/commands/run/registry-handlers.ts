@@ -16,11 +16,18 @@ export async function openRegistryHandlers(
 ): Promise<RegistryHandlers> {
   await using cleanup = new AsyncDisposableStack();
   const access = cleanup.use(await openRegistryAccess(given, context));
-  const { client, credentials } = access;
+  const { transport, credentials, sources } = access;
   const trustRoot = trustRootSource(given, context, access);
   const { log, environment } = context;
   const { handlers } = cleanup.use(
-    createRegistryCapabilities({ client, credentials, trustRoot, log, now: environment.now }),
+    createRegistryCapabilities({
+      transport,
+      mirrors: sources.mirrors,
+      credentials,
+      trustRoot,
+      log,
+      now: environment.now,
+    }),
   );
   const resources = cleanup.move();
   return { handlers, [Symbol.asyncDispose]: () => resources.disposeAsync() };

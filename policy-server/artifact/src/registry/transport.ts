@@ -64,6 +64,8 @@ export interface TransportRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal;
+  /** How often it is made again after a wait the server asks for. @default `maxRetries` of the transport */
+  readonly maxRetries?: number;
   /** Set by operations whose failed steps are logged; without it the ladder is silent, as for a pull. */
   readonly operation?: string;
 }
@@ -136,7 +138,8 @@ async function politely(request: TransportRequest, session: Session): Promise<Tr
     const response = await follow(request, session);
     if (response.status !== 429 && response.status !== 503) return response;
     const waitMs = retryAfterMs(response.headers.get('retry-after'), response.headers.get('date'));
-    const { maxRetries, maxRetryAfterMs } = session.limits;
+    const { maxRetries = session.limits.maxRetries } = request;
+    const { maxRetryAfterMs } = session.limits;
     if (waitMs === undefined || waitMs > maxRetryAfterMs || attempt >= maxRetries) return response;
     await response.discard();
     session.log({

@@ -1,10 +1,4 @@
-import {
-  ANONYMOUS,
-  createRegistryClient,
-  createTransport,
-  type ArtifactLog,
-  type TrustRootSource,
-} from '@portcullis/artifact';
+import { ANONYMOUS, createTransport, type ArtifactLog, type TrustRootSource } from '@portcullis/artifact';
 import { encodeUtf8, parseCapabilityPatterns } from '@portcullis/protocol';
 import { createCapabilities, type HostCalls } from '../capabilities.ts';
 import { createRegistryCapabilities } from '../registry-capabilities.ts';
@@ -30,8 +24,9 @@ export function openHost(
       log,
     }),
   );
-  const client = createRegistryClient({ transport, credentials: ANONYMOUS, log });
-  const { handlers } = stack.use(createRegistryCapabilities({ client, credentials: ANONYMOUS, trustRoot, log }));
+  const { handlers } = stack.use(
+    createRegistryCapabilities({ transport, mirrors: undefined, credentials: ANONYMOUS, trustRoot, log }),
+  );
   const hostCalls: HostCalls = createCapabilities({ handlers, log() {} });
   return {
     async ask(operation, payload, remainingMs) {
