@@ -65,6 +65,7 @@ async function aboutText(): Promise<string> {
 }
 
 async function serve({ flags, given }: Extract<Command, { kind: 'serve' }>, host: ProcessHost): Promise<void> {
+  const stop = stopRequest(host);
   const config = await loadConfig(flags, given, {
     cpus: host.cpus,
     env: host.env,
@@ -76,7 +77,6 @@ async function serve({ flags, given }: Extract<Command, { kind: 'serve' }>, host
   host.onExit(() => lines.flush());
   const write = (line: string): void => lines.add(line);
   const log = createLog({ level, format, colour: isTerminal && !noColour, write, nowMs: host.wallClockMs });
-  const stop = stopRequest(host);
   const server = await startUnlessStopped(config, { log, stop: stop.signal });
   if (server === undefined) return;
   // What was logged before comes before.

@@ -1,4 +1,5 @@
 import { availableParallelism, homedir } from 'node:os';
+import { isAbsolute } from 'node:path';
 import { boundBackgroundCompilation } from '@portcullis/evaluator';
 import { runCommandLine } from './cli.ts';
 
@@ -9,10 +10,11 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 boundBackgroundCompilation(availableParallelism());
 
-/** A user without a home, as containers have them, has no settings there either. */
+/** A user without a home, as containers have them, has no settings there either; nor are they those of the working directory. */
 function homeFolder(): string | undefined {
   try {
-    return homedir();
+    const home = homedir();
+    return isAbsolute(home) ? home : undefined;
   } catch {
     return undefined;
   }
