@@ -6,7 +6,7 @@ import type { PolicyFetcher, PolicyFetcherOptions } from './fetch/fetcher.ts';
 import type { PushedPolicy, PushOptions } from './push/push.ts';
 import type { RegistryClientOptions } from './registry/client.ts';
 import type { RegistryClient, RegistryWriter } from './registry/registry.ts';
-import type { Transport, TransportOptions } from './registry/transport.ts';
+import type { Transport, TransportOptions } from './transport/transport.ts';
 import type { SourcesOptions } from './sources/load.ts';
 import type { Sources } from './sources/sources.ts';
 import type { PolicyStore, StoredPolicy } from './store/store.ts';
@@ -29,7 +29,7 @@ function once<T>(load: () => Promise<T>): () => Promise<T> {
 /** Opens nothing and loads nothing before the first request. */
 export function createTransport(options: TransportOptions): Transport {
   let isOpen = false;
-  const open = once(async () => (await import('./registry/transport.ts')).createTransport(options));
+  const open = once(async () => (await import('./transport/create-transport.ts')).createTransport(options));
   return {
     async request(request) {
       isOpen = true;

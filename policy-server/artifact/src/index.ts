@@ -44,14 +44,7 @@ export { stringifyYaml } from './yaml/writer.ts';
 export type { MetRequirement } from './verify/judge.ts';
 export { parseVerificationConfig } from './verify/config/parse.ts';
 export { createTurns } from './verify/turns.ts';
-export {
-  DER,
-  expectDer,
-  objectIdentifierText,
-  readDer,
-  readDerChildren,
-  type DerElement,
-} from './verify/evidence/der.ts';
+export { DER, expectDer, objectIdentifierText, readDer, readDerChildren, type DerElement } from './der.ts';
 export { parseUrlPrefix, type ParsedUrlPrefix } from './verify/config/url-prefix.ts';
 export { verificationConfigYaml } from './verify/config/requirement-yaml.ts';
 export type {
@@ -81,14 +74,14 @@ export type {
   Repository,
   RequestOptions,
 } from './registry/registry.ts';
-export { withoutWaiting } from './registry/without-waiting.ts';
+export { withoutWaiting } from './transport/without-waiting.ts';
 export type {
   Transport,
   TransportLimits,
   TransportOptions,
   TransportRequest,
   TransportResponse,
-} from './registry/transport.ts';
+} from './transport/transport.ts';
 export type { CollectOptions } from './verify/evidence/collect.ts';
 export type { CertificateIdentity, Signature, SignatureEvidence } from './verify/evidence/signature.ts';
 export type { PublicGoodOptions } from './verify/trust/public-good.ts';

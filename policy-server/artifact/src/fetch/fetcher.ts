@@ -5,7 +5,7 @@ import { inspectModule, type LoadedModule } from '../load.ts';
 import { shownModuleLocation, type ModuleLocation, type RegistryLocation } from '../location.ts';
 import type { ArtifactLog } from '../log.ts';
 import type { RegistryReader } from '../registry/registry.ts';
-import type { Transport } from '../registry/transport.ts';
+import type { Transport } from '../transport/transport.ts';
 import type { PolicyStore } from '../store/store.ts';
 import type { PolicyVerifier } from '../verify/verifier.ts';
 import { createApproval, type Approval } from './approval.ts';

@@ -1,6 +1,6 @@
 import { ArtifactError } from '../errors.ts';
 import { refusalOf } from '../registry/refusal.ts';
-import type { Transport, TransportResponse } from '../registry/transport.ts';
+import type { Transport, TransportResponse } from '../transport/transport.ts';
 import type { Destination } from './destination.ts';
 import { Reception, tooLarge, type DownloadProgress } from './reception.ts';
 

@@ -20,7 +20,7 @@ import { createPolicyFetcher } from '../fetch/fetcher.ts';
 import { moduleOf } from '../fetch/test/test-fetcher.ts';
 import { parseModuleLocation } from '../location.ts';
 import type { RegistryReader } from '../registry/registry.ts';
-import { createTransport } from '../registry/transport.ts';
+import { createTransport } from '../transport/create-transport.ts';
 import { NO_SOURCES } from '../sources/sources.ts';
 import { PolicyStore } from '../store/store.ts';
 import type { MirrorLimits } from './mirror-context.ts';

@@ -19,7 +19,7 @@ import { parseModuleLocation } from '../location.ts';
 import type { ArtifactLogRecord } from '../log.ts';
 import { pushPolicy } from '../push/push.ts';
 import type { RegistryClient } from '../registry/registry.ts';
-import type { Transport } from '../registry/transport.ts';
+import type { Transport } from '../transport/transport.ts';
 import { parseSources } from '../sources/load.ts';
 import { PolicyStore } from '../store/store.ts';
 import { parseVerificationConfig } from '../verify/config/parse.ts';

@@ -7,7 +7,7 @@ import { isOwnHost, registryUrl } from './registry-url.ts';
 import type { Repository } from './registry.ts';
 import type { SessionOptions } from './session.ts';
 import { basicAuthorization, requestToken, type Token } from './token.ts';
-import type { TransportResponse, TransportSecurity } from './transport.ts';
+import type { TransportResponse, TransportSecurity } from '../transport/transport.ts';
 
 /** What a token is asked for. */
 export type Actions = 'pull' | 'pull,push';

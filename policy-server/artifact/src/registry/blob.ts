@@ -3,8 +3,8 @@ import { digestLike } from './manifest.ts';
 import { refusalOf } from './refusal.ts';
 import type { BlobOptions, BlobStream, Descriptor, Repository, RequestOptions } from './registry.ts';
 import { FAILURE, type RegistrySession } from './session.ts';
-import type { TransportResponse } from './transport.ts';
-import { shownUrl, stalledError } from './transport-errors.ts';
+import type { TransportResponse } from '../transport/transport.ts';
+import { shownUrl, stalledError } from '../transport/transport-errors.ts';
 
 /** A whole blob in memory, its size and digest checked. */
 export async function readBlob(

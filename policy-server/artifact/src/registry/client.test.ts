@@ -18,7 +18,8 @@ import { ArtifactError } from '../errors.ts';
 import type { ArtifactLogRecord } from '../log.ts';
 import { createRegistryClient } from './client.ts';
 import type { Descriptor, RegistryClient } from './registry.ts';
-import { createTransport, type TransportLimits, type TransportRequest } from './transport.ts';
+import { createTransport } from '../transport/create-transport.ts';
+import { type TransportLimits, type TransportRequest } from '../transport/transport.ts';
 
 const authority = await createAuthority('client-ca');
 const tls = await createServerCertificate(authority);

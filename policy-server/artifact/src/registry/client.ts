@@ -5,7 +5,7 @@ import { fetchDigest, fetchManifest } from './manifest-request.ts';
 import { fetchReferrers } from './referrers.ts';
 import type { RegistryClient } from './registry.ts';
 import { createSession } from './session.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from '../transport/transport.ts';
 import { uploadBlob, uploadManifest } from './upload.ts';
 
 export interface RegistryClientOptions {

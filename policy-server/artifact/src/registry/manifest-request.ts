@@ -4,8 +4,8 @@ import { digestLike, isDigest, MANIFEST_MEDIA_TYPES, MAX_MANIFEST_BYTES, parseMa
 import { refusalOf } from './refusal.ts';
 import type { Manifest, RequestOptions } from './registry.ts';
 import { FAILURE, type RegistrySession } from './session.ts';
-import { shownUrl } from './transport-errors.ts';
-import type { RequestMethod, TransportResponse } from './transport.ts';
+import { shownUrl } from '../transport/transport-errors.ts';
+import type { RequestMethod, TransportResponse } from '../transport/transport.ts';
 
 const ACCEPT = MANIFEST_MEDIA_TYPES.join(', ');
 

@@ -5,10 +5,10 @@ import { parseChallenge } from './challenge.ts';
 import { nextLink } from './link-header.ts';
 import { digestLike, parseManifest } from './manifest.ts';
 import { hostPlatform, manifestForPlatform } from './platform.ts';
-import { bypassesProxy, proxyFor } from './proxy.ts';
+import { bypassesProxy, proxyFor } from '../transport/proxy.ts';
 import { isOwnHost, registryUrl } from './registry-url.ts';
 import type { Descriptor, ImageIndex, Manifest } from './registry.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { retryAfterMs } from '../transport/retry-after.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';

@@ -6,8 +6,8 @@ import { refusalOf } from './refusal.ts';
 import { isOwnHost } from './registry-url.ts';
 import type { Descriptor, Repository, RequestOptions } from './registry.ts';
 import { FAILURE, type RegistrySession } from './session.ts';
-import type { TransportResponse } from './transport.ts';
-import { shownUrl } from './transport-errors.ts';
+import type { TransportResponse } from '../transport/transport.ts';
+import { shownUrl } from '../transport/transport-errors.ts';
 
 /** Signatures of one artifact are a handful; anybody who may push may attach more. */
 const MAX_PAGES = 20;

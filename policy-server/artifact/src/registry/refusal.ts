@@ -1,8 +1,8 @@
 import { list, optional, readAs, required, string, struct } from '@portcullis/protocol';
 import { ArtifactError, type ArtifactErrorCode } from '../errors.ts';
-import { retryAfterMs } from './retry-after.ts';
-import { shownUrl } from './transport-errors.ts';
-import type { TransportResponse } from './transport.ts';
+import { retryAfterMs } from '../transport/retry-after.ts';
+import { shownUrl } from '../transport/transport-errors.ts';
+import type { TransportResponse } from '../transport/transport.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_QUOTED = 300;

@@ -14,7 +14,7 @@ import { test, type Test } from 'tap';
 import type { CredentialSource } from '../credentials/credentials.ts';
 import { createRegistryClient } from './client.ts';
 import type { Descriptor, RegistryClient } from './registry.ts';
-import { createTransport } from './transport.ts';
+import { createTransport } from '../transport/create-transport.ts';
 
 const authority = await createAuthority('e2e-ca');
 const tls = await createServerCertificate(authority);

@@ -5,7 +5,7 @@ import { type Actions, RegistryAuthorization } from './authorization.ts';
 import { refusalOf } from './refusal.ts';
 import { isOwnHost, registryUrl } from './registry-url.ts';
 import type { Repository } from './registry.ts';
-import type { RequestMethod, Transport, TransportResponse } from './transport.ts';
+import type { RequestMethod, Transport, TransportResponse } from '../transport/transport.ts';
 
 export interface RegistryRequest {
   readonly method: RequestMethod;

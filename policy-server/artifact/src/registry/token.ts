@@ -1,8 +1,8 @@
 import { any, JsonNumber, optional, readAs, string, struct } from '@portcullis/protocol';
 import type { Credential } from '../credentials/credentials.ts';
 import { ArtifactError } from '../errors.ts';
-import { shownUrl } from './transport-errors.ts';
-import type { Transport, TransportResponse } from './transport.ts';
+import { shownUrl } from '../transport/transport-errors.ts';
+import type { Transport, TransportResponse } from '../transport/transport.ts';
 
 /** A token for one repository. */
 export interface Token {

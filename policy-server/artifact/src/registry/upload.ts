@@ -4,8 +4,8 @@ import { digestLike, isDigest } from './manifest.ts';
 import { refusalOf } from './refusal.ts';
 import type { Repository, RequestOptions } from './registry.ts';
 import { FAILURE, type RegistryRequest, type RegistrySession } from './session.ts';
-import type { TransportResponse } from './transport.ts';
-import { shownUrl } from './transport-errors.ts';
+import type { TransportResponse } from '../transport/transport.ts';
+import { shownUrl } from '../transport/transport-errors.ts';
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** Answers to a chunk that mean "not in pieces": a registry without chunks, or with other ideas of them. */

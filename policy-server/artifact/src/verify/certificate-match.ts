@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { messageOf } from '@portcullis/protocol';
 import type { CertificateRequirement } from './config/requirement.ts';
-import { DER, expectDer, objectIdentifierText, readDer, readDerChildren } from './evidence/der.ts';
+import { DER, expectDer, objectIdentifierText, readDer, readDerChildren } from '../der.ts';
 import type { Signature } from './evidence/signature.ts';
 
 const OID_KEY_USAGE = '2.5.29.15';

@@ -6,7 +6,8 @@ import { ANONYMOUS } from '../../credentials/credentials.ts';
 import type { ArtifactLogRecord } from '../../log.ts';
 import { createRegistryClient } from '../../registry/client.ts';
 import type { RegistryReader } from '../../registry/registry.ts';
-import { createTransport, type Transport, type TransportLimits } from '../../registry/transport.ts';
+import { createTransport } from '../../transport/create-transport.ts';
+import { type Transport, type TransportLimits } from '../../transport/transport.ts';
 import { PolicyStore } from '../../store/store.ts';
 import { createPolicyFetcher, type PolicyFetcher, type PolicyFetcherOptions } from '../fetcher.ts';
 

@@ -4,7 +4,7 @@ import { messageOf, Utf8Error } from '@portcullis/protocol';
 import { damage, randomFrom } from '@portcullis/testkit';
 import { ArtifactError } from '../../errors.ts';
 import { identityOf } from './certificate.ts';
-import { readDer, readDerChildren, objectIdentifierText } from './der.ts';
+import { readDer, readDerChildren, objectIdentifierText } from '../../der.ts';
 import { der, extension, oid, sequence, utf8String } from './test/der-writer.ts';
 import { newSigstore } from './test/test-sigstore.ts';
 

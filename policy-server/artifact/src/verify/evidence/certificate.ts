@@ -1,5 +1,5 @@
 import { decodeUtf8 } from '@portcullis/protocol';
-import { DER, expectDer, objectIdentifierText, readDer, readDerChildren, type DerElement } from './der.ts';
+import { DER, expectDer, objectIdentifierText, readDer, readDerChildren, type DerElement } from '../../der.ts';
 import type { CertificateIdentity } from './signature.ts';
 import { unproven } from './unproven.ts';
 

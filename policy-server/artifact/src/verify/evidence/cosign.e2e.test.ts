@@ -16,7 +16,7 @@ import {
 } from '@portcullis/testkit';
 import { ANONYMOUS } from '../../credentials/credentials.ts';
 import { createRegistryClient } from '../../registry/client.ts';
-import { createTransport } from '../../registry/transport.ts';
+import { createTransport } from '../../transport/create-transport.ts';
 import { newImage } from '../test/verification-run.ts';
 import { trustRootFrom } from '../trust/trust-config.ts';
 import type { TrustRootSource } from '../trust/trust-root.ts';

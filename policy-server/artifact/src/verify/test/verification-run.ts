@@ -4,7 +4,7 @@ import { ANONYMOUS } from '../../credentials/credentials.ts';
 import { ArtifactError } from '../../errors.ts';
 import type { ArtifactLogRecord } from '../../log.ts';
 import { createRegistryClient } from '../../registry/client.ts';
-import { createTransport } from '../../registry/transport.ts';
+import { createTransport } from '../../transport/create-transport.ts';
 import { parseVerificationConfig } from '../config/parse.ts';
 import type { VerificationConfig } from '../config/requirement.ts';
 import type { Requirement } from '../requirement-match.ts';

@@ -5,7 +5,7 @@ import type { Fetcher } from 'tuf-js';
 import { ArtifactError } from '../../errors.ts';
 import { readFileBounded } from '../../file.ts';
 import type { ArtifactLog } from '../../log.ts';
-import type { Transport } from '../../registry/transport.ts';
+import type { Transport } from '../../transport/transport.ts';
 import { singleAttempt } from './single-attempt.ts';
 import { trustRootFrom } from './trust-config.ts';
 import type { TrustRoot, TrustRootSource } from './trust-root.ts';

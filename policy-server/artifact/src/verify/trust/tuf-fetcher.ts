@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import type { Fetcher } from 'tuf-js';
-import type { Transport } from '../../registry/transport.ts';
+import type { Transport } from '../../transport/transport.ts';
 
 /** All requests of one refresh together; there are five when all is well. */
 const REFRESH_TIMEOUT_MS = 30_000;

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { ArtifactError } from '../../../errors.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../../../registry/transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../../../transport/transport.ts';
 import type { TufRepository } from '../tuf-repository.ts';
 
 const DAY_MS = 86_400_000;

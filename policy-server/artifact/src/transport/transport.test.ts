@@ -11,7 +11,8 @@ import { test, type Test } from 'tap';
 import type { ArtifactError } from '../errors.ts';
 import type { ArtifactLogRecord } from '../log.ts';
 import type { Proxies, Sources } from '../sources/sources.ts';
-import { createTransport, type Transport, type TransportLimits, type TransportOptions } from './transport.ts';
+import { createTransport } from './create-transport.ts';
+import { type Transport, type TransportLimits, type TransportOptions } from './transport.ts';
 
 const NO_PROXIES: Proxies = { httpProxy: undefined, httpsProxy: undefined, noProxy: undefined };
 const authority = await createAuthority('transport-ca');
