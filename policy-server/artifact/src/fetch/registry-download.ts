@@ -8,7 +8,7 @@ import type { Destination } from './destination.ts';
 import { downloadLayer, findLayer, type ModuleLayer } from './layer.ts';
 import { copyModule } from './local.ts';
 import type { DownloadProgress } from './reception.ts';
-import { Turns } from './turns.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 
 export interface RegistryDownload extends FlightContext<DownloadProgress> {
   /** Where the same policy may lie already. */
@@ -25,7 +25,7 @@ export type RegistryDownloads = (
 /** Downloads from registries: of each layer one at a time, and none that is here already under another name. */
 export function createRegistryDownloads(options: { client: RegistryReader; maxBytes: number }): RegistryDownloads {
   const { client, maxBytes } = options;
-  const turns = new Turns();
+  const turns = new OneAtATime();
   const kept = new Map<string, string>();
   return async (reference, destination, download) => {
     const { signal } = download;

@@ -1,7 +1,7 @@
 import { unlessAborted } from '../unless-aborted.ts';
 
 /** Tasks of which one at a time may run, by key. */
-export class Turns {
+export class OneAtATime {
   readonly #last = new Map<string, Promise<void>>();
 
   async take<T>(key: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
