@@ -54,8 +54,8 @@ test('FIX: overload is answered 429 before the client stops waiting', async (t) 
   const loops = Array.from({ length: 4 }, () => started.post('/validate/loop').catch(() => 'cut'));
   await sleep(300);
   const startMs = performance.now();
-  const refused = await started.post('/validate/loop?timeout=1s');
-  t.ok(performance.now() - startMs < 1000, `${performance.now() - startMs} ms`);
+  const refused = await started.post('/validate/loop?timeout=3s');
+  t.ok(performance.now() - startMs < 3000, `${performance.now() - startMs} ms`);
   t.equal(refused.status, 429);
   t.match(JSON.parse(refused.text), { status: 429, message: /^Too many requests: / });
   t.equal(refused.headers.get('retry-after'), '1');
@@ -64,10 +64,10 @@ test('FIX: overload is answered 429 before the client stops waiting', async (t) 
 });
 
 test("FIX: the client's own ?timeout= is kept: 504 and a reason instead of silence", async (t) => {
-  await using started = await start({ loop: { module: rust, settings: { behaviour: 'loop' }, timeoutEvalSeconds: 2 } });
+  await using started = await start({ loop: { module: rust, settings: { behaviour: 'loop' }, timeoutEvalSeconds: 6 } });
   const startMs = performance.now();
-  const late = await started.post('/validate/loop?timeout=1s');
-  t.ok(performance.now() - startMs < 1000);
+  const late = await started.post('/validate/loop?timeout=3s');
+  t.ok(performance.now() - startMs < 3000, `${performance.now() - startMs} ms`);
   t.equal(late.status, 504);
   t.match(JSON.parse(late.text), { status: 504, message: /before the timeout the client had set/ });
 });
