@@ -51,7 +51,7 @@ async function runCommand(command: CommandSpec, given: CommandArguments, context
 
 function commandContext(environment: Environment, globals: CommandArguments): CommandContext {
   const { env, terminal } = environment;
-  const noColor = globals.options.has('no-color') || (env['NO_COLOR'] ?? '') !== '';
+  const noColor = globals.options.has('no-color') || (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
   const log = createLog({
     write: environment.writeError,
     now: environment.now,

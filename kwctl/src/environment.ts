@@ -18,6 +18,8 @@ export interface Terminal {
   /** Columns of the terminal behind stdout; `undefined` when there is none. */
   readonly stdoutColumns: number | undefined;
   readonly isStderrTerminal: boolean;
+  /** Columns of the terminal behind stderr. @default those behind stdout */
+  readonly stderrColumns?: number | undefined;
 }
 
 /** What every command gets. */

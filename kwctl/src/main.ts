@@ -14,6 +14,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Whoever does not read the log still gets the answer.
 process.stderr.on('error', () => {});
 
+const USUAL_COLUMNS = 80;
+
 /** Never relative: what belongs to the user must not be looked for in the working directory. */
 function homeFolder(): string {
   try {
@@ -25,6 +27,11 @@ function homeFolder(): string {
   return '/';
 }
 
+/** Terminals that nobody looks at, as pipelines have them, say they have no columns. */
+function columnsOf({ isTTY, columns }: NodeJS.WriteStream): number | undefined {
+  return isTTY ? columns || USUAL_COLUMNS : undefined;
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   home: homeFolder(),
@@ -32,6 +39,11 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() },
   write: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),
-  terminal: { stdoutColumns: process.stdout.columns, isStderrTerminal: process.stderr.isTTY },
+  terminal: {
+    stdoutColumns: columnsOf(process.stdout),
+    // One that can only write lines is as good as none.
+    isStderrTerminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
+    stderrColumns: columnsOf(process.stderr),
+  },
   now: () => new Date(),
 });

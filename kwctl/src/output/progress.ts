@@ -38,7 +38,7 @@ export async function startPullProgress(uri: string, { terminal, writeError }: E
       const text = `${FRAMES[frames++ % FRAMES.length]} Pulling policy from ${name}`;
       return fitted(text, progressTexts(value, total), maxWidth);
     },
-    stream: terminalStream(writeError, terminal.stdoutColumns),
+    stream: terminalStream(writeError, terminal.stderrColumns ?? terminal.stdoutColumns),
     clearOnComplete: true,
     forceRedraw: true,
     // The terminal stays as it is, so that nothing has to be put right when somebody interrupts.

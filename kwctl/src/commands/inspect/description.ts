@@ -3,7 +3,7 @@ import { compareUtf8, jsonFrom, type PolicyMetadata } from '@portcullis/protocol
 import { KwctlError } from '../../errors.ts';
 import { printable } from '../../output/log.ts';
 import { codeBlock, renderMarkdown } from './markdown.ts';
-import { rowTable, type Row } from './row-table.ts';
+import { rowTable, type Emphasis, type Row } from './row-table.ts';
 
 const PREFIX = 'io.kubewarden.policy.';
 const USAGE = `${PREFIX}usage`;
@@ -15,31 +15,33 @@ export interface DescriptionOptions {
   readonly width: number;
   /** How its evaluations come to their first state. */
   readonly instances: string;
+  readonly emphasize: Emphasis;
 }
 
 /** Describes a policy for people. */
-export function describePolicy(metadata: PolicyMetadata, { width, instances }: DescriptionOptions): string {
+export function describePolicy(metadata: PolicyMetadata, options: DescriptionOptions): string {
+  const { instances, emphasize } = options;
   const annotations = new Map(Object.entries(metadata.annotations ?? {}));
   const usage = annotations.get(USAGE);
   const sections = [
-    table([...detailRows(metadata, annotations), ['instances:', instances]], annotationRows(annotations)),
-    `Rules \n${yamlBlock(metadata.rules)}`,
+    table([...detailRows(metadata, annotations), ['instances:', instances]], annotationRows(annotations), emphasize),
+    `${emphasize('Rules')} \n${yamlBlock(metadata.rules)}`,
   ];
   if (metadata.contextAwareResources.length > 0) {
     sections.push(
-      'Context Aware \n' +
+      `${emphasize('Context Aware')} \n` +
         'The policy requires access to the following Kubernetes resources at evaluation time:\n' +
         `${yamlBlock(metadata.contextAwareResources)}` +
         'To avoid abuses, review carefully what the policy requires access to.\n',
     );
   }
   const described = sections.map((text) => `${text}\n`).join('');
-  return usage === undefined ? described : described + usageSection(printable(usage), width);
+  return usage === undefined ? described : described + usageSection(printable(usage), options);
 }
 
-function usageSection(usage: string, width: number): string {
+function usageSection(usage: string, { width, emphasize }: DescriptionOptions): string {
   const rule = `${'―'.repeat(width)}\n`;
-  return `Usage \n${rule}${renderMarkdown(usage, width)}${rule}`;
+  return `${emphasize('Usage')} \n${rule}${renderMarkdown(usage, width)}${rule}`;
 }
 
 function yamlBlock(items: readonly object[]): string {
@@ -88,7 +90,7 @@ function annotationRows(annotations: ReadonlyMap<string, string>): Row[] {
 }
 
 /** Details and annotations share one column of keys; titles and the row between them are padded like any other. */
-function table(details: readonly Row[], annotations: readonly Row[]): string {
-  const titled: Row[] = annotations.length > 0 ? [['', ''], ['Annotations', ''], ...annotations] : [];
-  return rowTable([['Details', ''], ...details, ...titled]);
+function table(details: readonly Row[], annotations: readonly Row[], emphasize: Emphasis): string {
+  const titled: Row[] = annotations.length > 0 ? [['', ''], ['Annotations'], ...annotations] : [];
+  return rowTable([['Details'], ...details, ...titled], emphasize);
 }

@@ -15,6 +15,7 @@ import { openRegistryAccess, readSources } from '../../options/source.ts';
 import { printable } from '../../output/log.ts';
 import { describePolicy } from './description.ts';
 import { instancesOf } from './instances.ts';
+import type { Emphasis } from './row-table.ts';
 import { describeSignatures, signatureMembers } from './signature-text.ts';
 import { findSignatures, type AttachedSignatures } from './signatures.ts';
 
@@ -38,17 +39,22 @@ export async function inspect(given: CommandArguments, context: CommandContext):
     environment.write(format === 'yaml' ? stringifyYaml(members) : `${stringifyJson(members)}\n`);
     return;
   }
-  environment.write(await description(module, metadata, environment));
-  if (lookUp !== undefined) environment.write(signatureText(await lookUp()));
+  environment.write(await description(module, metadata, context));
+  if (lookUp !== undefined) environment.write(signatureText(await lookUp(), emphasisOf(context)));
 }
 
 async function description(
   { bytes }: LoadedModule,
   metadata: PolicyMetadata,
-  environment: Environment,
+  context: CommandContext,
 ): Promise<string> {
+  const { environment } = context;
   const instances = await instancesOf(bytes, metadata.executionMode, cacheFolder(environment));
-  return describePolicy(metadata, { width: textWidth(environment), instances });
+  return describePolicy(metadata, { width: textWidth(environment), instances, emphasize: emphasisOf(context) });
+}
+
+function emphasisOf({ colorsStdout }: CommandContext): Emphasis {
+  return (title) => (colorsStdout === true ? `\u001b[1m${title}\u001b[0m` : title);
 }
 
 /** What is beside the policy in its registry, or a sentence why that cannot be told; it ends no command. */
@@ -76,9 +82,9 @@ function failureSentence(reason: string): string {
   );
 }
 
-function signatureText(found: AttachedSignatures | string): string {
+function signatureText(found: AttachedSignatures | string, emphasize: Emphasis): string {
   if (typeof found === 'string') return `\n${found}`;
-  return `${describeSignatures(found)}${found.failure === undefined ? '' : failureSentence(found.failure.message)}`;
+  return `${describeSignatures(found, emphasize)}${found.failure === undefined ? '' : failureSentence(found.failure.message)}`;
 }
 
 function signatureMembersOf(

@@ -1,31 +1,31 @@
 import type { Descriptor, ImageManifest } from '@portcullis/artifact';
 import { compareUtf8, parseJson, type JsonObject, type JsonValue } from '@portcullis/protocol';
-import { rowTable, type Row } from './row-table.ts';
+import { rowTable, type Emphasis, type Row } from './row-table.ts';
 import { isBundleLayer, type AttachedSignatures } from './signatures.ts';
 
 /** The signatures for people: one table for each. */
-export function describeSignatures({ cosign, bundles }: AttachedSignatures): string {
+export function describeSignatures({ cosign, bundles }: AttachedSignatures, emphasize: Emphasis): string {
   const tables = [
-    ...(cosign?.layers ?? []).map((layer) => signatureTable(layer, layer.annotations)),
+    ...(cosign?.layers ?? []).map((layer) => signatureTable(layer, layer.annotations, emphasize)),
     ...bundles.flatMap((manifest) =>
       manifest.layers
         .filter(isBundleLayer)
         // What there is to say about a bundle stands beside it, in its manifest.
-        .map((layer) => signatureTable(layer, new Map([...manifest.annotations, ...layer.annotations]))),
+        .map((layer) => signatureTable(layer, new Map([...manifest.annotations, ...layer.annotations]), emphasize)),
     ),
   ];
-  return `\nSigstore signatures\n\n${tables.map((table) => `${table}\n`).join('')}`;
+  return `\n${emphasize('Sigstore signatures')}\n\n${tables.map((table) => `${table}\n`).join('')}`;
 }
 
-function signatureTable(layer: Descriptor, annotations: ReadonlyMap<string, string>): string {
-  const titled: Row[] = annotations.size === 0 ? [] : [['Annotations', '']];
-  return rowTable([
+function signatureTable(layer: Descriptor, annotations: ReadonlyMap<string, string>, emphasize: Emphasis): string {
+  const rows: Row[] = [
     ['Digest: ', layer.digest],
     ['Media type: ', layer.mediaType],
     ['Size: ', String(layer.size)],
-    ...titled,
-    ...Array.from(annotations).sort(([a], [b]) => compareUtf8(a, b)),
-  ]);
+  ];
+  if (annotations.size > 0) rows.push(['Annotations']);
+  rows.push(...Array.from(annotations).sort(([a], [b]) => compareUtf8(a, b)));
+  return rowTable(rows, emphasize);
 }
 
 /** The members they add to the metadata of the policy, where that is printed for programs. */

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createAuthority,
   createServerCertificate,
-  missingProgram,
   missingTool,
   OCI_MANIFEST,
   policyModule,
@@ -22,6 +21,7 @@ import {
 import { test } from 'tap';
 import { kwctlHere } from '../../test/kwctl-here.ts';
 import { KWCTL, kwctl, type Outcome } from '../../test/kwctl-process.ts';
+import { kwctlOnTerminal, skipTerminal } from '../../test/kwctl-terminal.ts';
 
 const V1 = await policyModule({ label: 'v1', paddingBytes: 400_000 });
 const V2 = await policyModule({ label: 'v2', paddingBytes: 400_000 });
@@ -139,10 +139,6 @@ test('pull says what went wrong, in one line, and leaves nothing', async (t) => 
   );
 });
 
-/** Gives a program a terminal. */
-const TERMINAL = 'script';
-const skipTerminal = missingProgram(TERMINAL);
-
 test(
   'on a terminal a pull shows what it does, and errors begin on a line of their own',
   { skip: skipTerminal },
@@ -157,18 +153,8 @@ test(
       })(),
     });
     const cwd = home(t, registry.host);
-    const onTerminal = async (uri: string): Promise<string> => {
-      const command = `'${process.execPath}' '${KWCTL}' pull '${uri}'`;
-      const child = spawn(TERMINAL, ['-qec', command, '/dev/null'], {
-        cwd,
-        env: { PATH: process.env['PATH'] ?? '', HOME: cwd, XDG_CACHE_HOME: join(cwd, 'cache'), TERM: 'xterm' },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let shown = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
-      await new Promise((resolve) => child.on('close', resolve));
-      return shown;
-    };
+    const onTerminal = (uri: string, env: Record<string, string> = {}): Promise<string> =>
+      kwctlOnTerminal(['pull', uri], { cwd, env, columns: 100 });
     const uri = `registry://${registry.host}/acme/p:v1`;
     const good = await onTerminal(uri);
     t.match(good, `⠁ Pulling policy from ${uri}`);
@@ -177,6 +163,8 @@ test(
     const bad = await onTerminal(`registry://${registry.host}/acme/none:v1`);
     t.ok(bad.includes('\r\u001b[KFailed to pull policy: Fail to interact with OCI registry: '), bad);
     t.match(bad, /\r\nError: Fail to interact with OCI registry: /);
+    const dumb = await onTerminal(`registry://${registry.host}/acme/none:v1`, { TERM: 'dumb' });
+    t.match(dumb, /^Error: Fail to interact with OCI registry: /, 'a terminal that cannot go back in a line');
   },
 );
 
