@@ -22,7 +22,7 @@ export type RegistryDownloads = (
   download: RegistryDownload,
 ) => Promise<'stored' | 'downloaded'>;
 
-/** Downloads from registries: of each layer one at a time, and none that is here already under another name. */
+/** Downloads from registries: of each one's layers the same only once at a time, and none that is here already under another name. */
 export function createRegistryDownloads(options: { client: RegistryReader; maxBytes: number }): RegistryDownloads {
   const { client, maxBytes } = options;
   const turns = new OneAtATime();
@@ -31,7 +31,8 @@ export function createRegistryDownloads(options: { client: RegistryReader; maxBy
     const { signal } = download;
     const layer = await findLayer(client, reference, { signal, maxBytes });
     const { digest } = layer.descriptor;
-    return turns.take(digest, signal, async () => {
+    // Of one registry: another that never comes to an end must not keep the same module from coming from elsewhere.
+    return turns.take(`${reference.registry} ${digest}`, signal, async () => {
       const places = new Set([download.storedPath, kept.get(digest) ?? download.storedPath]);
       const origin = await reuse(layer, destination, { ...download, places, maxBytes });
       if (origin === undefined) await downloadLayer(layer, destination, { ...download, client, maxBytes });

@@ -88,7 +88,7 @@ test('what was put into the store in place of a policy is found out: link, pipe,
   const served = await start(policies, [...flag, '--policies-download-timeout=10']);
   t.match(
     await served.verdict('/validate/p'),
-    { status: { message: 'signed' } },
+    { status: { message: /^signed$/ } },
     'a pipe is no policy: it is replaced',
   );
   await served[Symbol.asyncDispose]();
@@ -117,7 +117,7 @@ test('what was signed must be one module: an index leads to one, two layers are 
   sign('p', layers, [byKey(layers)]);
   const flag = await flags(asking({ kind: 'pubKey', key: keys.pem }));
   const served = await start({ p: { module: `${registry.host}/p:index` } }, flag);
-  t.match(await served.verdict('/validate/p'), { status: { message: 'a' } });
+  t.match(await served.verdict('/validate/p'), { status: { message: /^a$/ } });
   await served[Symbol.asyncDispose]();
   const { message } = await startFailure({ p: { module: `${registry.host}/p:two` } }, flag);
   t.match(

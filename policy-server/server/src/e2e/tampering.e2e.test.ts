@@ -133,7 +133,7 @@ test('tampering: each damage has its clear text, and nothing of it is stored', {
   }
   t.match((await server.verdict('/validate/redirected')).status?.message, / redirects to http:.*, which is plain HTTP/);
   t.equal(elsewhere.requests.length, 0, 'nobody else is asked');
-  t.match(await server.verdict('/validate/sound'), { status: { message: 'sound' } });
+  t.match(await server.verdict('/validate/sound'), { status: { message: /^sound$/ } });
   t.same(
     (await filesIn(store)).filter((path) => !path.startsWith('registry/127.0.0.1') || path.includes(':v1')),
     ['registry', `registry/${proxy.host}/sound:v1`],
@@ -153,7 +153,7 @@ test('a redirect of a blob to a host that may be spoken to is followed without c
   const store = join(folder, 'redirected');
   const policies = { p: { module: `${proxy.host}/redirected:v1` } };
   await using server = await start(policies, flagsOf({ ...given, sources }, store));
-  t.match(await server.verdict('/validate/p'), { status: { message: 'redirected' } });
+  t.match(await server.verdict('/validate/p'), { status: { message: /^redirected$/ } });
   t.ok(elsewhere.requests.length > 0);
   for (const { headers } of elsewhere.requests) {
     t.same([headers.authorization, headers.cookie], [undefined, undefined], 'credentials do not travel');

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeyPair } from '../api-server/certificates.ts';
@@ -210,9 +211,9 @@ async function send(answer: ProgrammedAnswer, method: string, response: ServerRe
   const status = answer.status ?? 200;
   if (isStream(body)) {
     response.writeHead(status, answer.headers);
+    const closed = once(response, 'close');
     for await (const chunk of body) {
-      if (!response.write(chunk))
-        await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+      if (!response.write(chunk)) await Promise.race([once(response, 'drain'), closed]);
       if (response.destroyed) return;
     }
     response.end();
