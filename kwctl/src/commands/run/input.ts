@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { systemErrorText } from '@portcullis/artifact';
-import { messageOf, decodeUtf8, JsonError, parseJson, Utf8Error, type JsonValue } from '@portcullis/protocol';
+import { JsonError, parseJson, type JsonValue } from '@portcullis/protocol';
 import type { Environment } from '../../environment.ts';
 import { KwctlError } from '../../errors.ts';
-import { collect, readFile } from '../../file.ts';
+import { collect } from '../../file.ts';
+import { readTextFile } from '../../text-file.ts';
 
 /** Requests, settings, policy resources and sessions are read whole; more than this is no such file. */
 export const MAX_INPUT_BYTES = 64 * 2 ** 20;
@@ -38,11 +39,6 @@ function shown(path: string): string {
 }
 
 /** Reads a text file or pipe. `describe` turns what went wrong into the message. */
-export async function readText(path: string, describe: (reason: string) => string): Promise<string> {
-  try {
-    return decodeUtf8(await readFile(path, MAX_INPUT_BYTES));
-  } catch (error) {
-    const reason = error instanceof Utf8Error ? 'it is not UTF-8 text' : messageOf(error);
-    throw new KwctlError('file-unusable', describe(reason), { cause: error });
-  }
+export function readText(path: string, describe: (reason: string) => string): Promise<string> {
+  return readTextFile(path, { maxBytes: MAX_INPUT_BYTES, code: 'file-unusable', describe });
 }

@@ -79,7 +79,10 @@ test('what is wrong is named, with its file, and exits 1', async (t) => {
       [...run, '--settings-json', '[1]', 'wapc-rust.wasm'],
       /^Error: Invalid settings in CRD, not an object \(--settings-json\)/,
     ],
-    [[...run, '-s', 'none.yml', 'wapc-rust.wasm'], /^Error: Cannot open settings file none\.yml: /],
+    [
+      [...run, '-s', 'none.yml', 'wapc-rust.wasm'],
+      /^Error: Cannot open settings file none\.yml: No such file or directory \(os error 2\)$/m,
+    ],
     [[...run, '-e', 'opa', 'wapc-rust.wasm'], /^Error: The policy has not been created with Rego/],
     [
       [...run, '--allowed-host-capabilities', 'oci*', '--', 'wapc-rust.wasm'],
