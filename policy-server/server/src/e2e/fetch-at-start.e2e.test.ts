@@ -211,7 +211,8 @@ test('a folder for downloads that cannot be written to is named with what is wro
 const mounting = (options: string, path: string): string[] => {
   return ['unshare', '-m', 'sh', '-c', `mount -t tmpfs -o ${options} none ${path} && exec "$@"`, 'sh'];
 };
-const mayMount = spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs none /mnt']).status === 0;
+const [unshare = '', ...tryMount] = [...mounting('size=1k', '/mnt'), 'true'];
+const mayMount = spawnSync(unshare, tryMount).status === 0;
 
 test(
   'a full disk and a file system that may only be read say so',
