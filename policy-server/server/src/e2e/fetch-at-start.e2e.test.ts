@@ -211,7 +211,7 @@ test('a folder for downloads that cannot be written to is named with what is wro
 const mounting = (options: string, path: string): string[] => {
   return ['unshare', '-m', 'sh', '-c', `mount -t tmpfs -o ${options} none ${path} && exec "$@"`, 'sh'];
 };
-const [unshare = '', ...tryMount] = [...mounting('size=1k', '/mnt'), 'true'];
+const [unshare, ...tryMount] = [...mounting('size=1k', '/mnt'), 'true'];
 const mayMount = spawnSync(unshare, tryMount).status === 0;
 
 test(
