@@ -1,4 +1,5 @@
 import { isAbsolute, join } from 'node:path';
+import type { Interruptible } from './interruption.ts';
 import type { Log } from './output/log.ts';
 
 /** What a command may use of the world around it; made once, in `main.ts`. */
@@ -12,6 +13,8 @@ export interface Environment {
   readonly writeError: (text: string) => void;
   readonly terminal: Terminal;
   readonly now: () => Date;
+  /** Lets work put things right before a signal ends the program. @default the work is not interrupted */
+  readonly interruptible?: Interruptible;
 }
 
 export interface Terminal {

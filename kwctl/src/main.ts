@@ -46,4 +46,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
     stderrColumns: columnsOf(process.stderr),
   },
   now: () => new Date(),
+  interruptible: async (work) => (await import('./interruption.ts')).interruptible(work),
 });

@@ -51,7 +51,11 @@ export async function openPolicyFetcher(given: CommandArguments, context: Comman
     fetch,
     read: (policy) => fetcher.read(policy),
     load: async (location, options) => fetcher.read(await fetch(location, options)),
-    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    settled: () => fetcher.settled(),
+    async [Symbol.asyncDispose]() {
+      await resources.disposeAsync();
+      await fetcher.settled();
+    },
   };
 }
 

@@ -76,6 +76,7 @@ export function createPolicyFetcher(options: PolicyFetcherOptions): PolicyFetche
     fetch: async (...given) => (await open()).fetch(...given),
     read: async (policy) => (await open()).read(policy),
     load: async (...given) => (await open()).load(...given),
+    settled: async () => (await open()).settled(),
   };
 }
 

@@ -8,6 +8,12 @@ import { located } from '../../policy-location.ts';
 
 /** `kwctl pull`: brings a policy to the store, or to a file. */
 export async function pull(given: CommandArguments, context: CommandContext): Promise<void> {
+  const { interruptible } = context.environment;
+  if (interruptible === undefined) return bring(given, context, undefined);
+  return interruptible((signal) => bring(given, context, signal));
+}
+
+async function bring(given: CommandArguments, context: CommandContext, signal: AbortSignal | undefined): Promise<void> {
   const location = located(given.positionals[0] ?? '');
   const outputPath = optionValue(given, 'output-path');
   const progress = await startPullProgress(shownModuleLocation(location), context.environment);
@@ -19,9 +25,10 @@ export async function pull(given: CommandArguments, context: CommandContext): Pr
         context.log(record);
       },
     });
-    await fetcher.fetch(location, { outputPath, onProgress: (received) => progress.onProgress(received) });
+    await fetcher.fetch(location, { outputPath, signal, onProgress: (received) => progress.onProgress(received) });
   } catch (error) {
-    progress.fail(error instanceof ArtifactError ? error.message : messageOf(error));
+    if (signal?.aborted === true) progress.interrupt();
+    else progress.fail(error instanceof ArtifactError ? error.message : messageOf(error));
     throw error;
   }
   progress.succeed();

@@ -67,19 +67,31 @@ export interface PolicyFetcher {
   read(policy: FetchedPolicy): Promise<LoadedModule>;
   /** Fetches and reads. */
   load(location: ModuleLocation, options?: FetchOptions): Promise<LoadedModule>;
+  /** Resolves when nothing is under way: what nobody waits for any more has then cleaned up behind itself. */
+  settled(): Promise<void>;
 }
 
 /** Whoever asks for the same at the same time shares one download. */
 export function createPolicyFetcher(options: PolicyFetcherOptions): PolicyFetcher {
   const session = { ...options, download: createRegistryDownloads(options) };
   const flights = new Flights<FetchedPolicy, DownloadProgress>('a policy to be fetched');
+  const underWay = new Set<Promise<FetchedPolicy>>();
   const fetch = (location: ModuleLocation, given: FetchOptions = {}): Promise<FetchedPolicy> => {
     const { outputPath, storedOnly } = given;
     const key = JSON.stringify([location, outputPath ?? null, storedOnly === true]);
-    return flights.join(key, given, (context) => bring(session, location, { ...context, outputPath, storedOnly }));
+    return flights.join(key, given, async (context) => {
+      const work = bring(session, location, { ...context, outputPath, storedOnly });
+      underWay.add(work);
+      return work.finally(() => underWay.delete(work));
+    });
   };
   const read = (policy: FetchedPolicy): Promise<LoadedModule> => readFetched(policy, options);
-  return { fetch, read, load: async (location, given) => read(await fetch(location, given)) };
+  return {
+    fetch,
+    read,
+    load: async (location, given) => read(await fetch(location, given)),
+    settled: async () => void (await Promise.allSettled(underWay)),
+  };
 }
 
 async function readFetched(
