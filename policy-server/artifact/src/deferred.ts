@@ -146,8 +146,12 @@ export async function loadVerificationConfig(path: string, readFile?: FileReader
  *
  * @throws ArtifactError `store-unusable`
  */
-export async function saveArchive(path: string, policies: readonly StoredPolicy[]): Promise<void> {
-  return (await import('./store/archive-writer.ts')).saveArchive(path, policies);
+export async function saveArchive(
+  path: string,
+  policies: readonly StoredPolicy[],
+  signal?: AbortSignal,
+): Promise<void> {
+  return (await import('./store/archive-writer.ts')).saveArchive(path, policies, signal);
 }
 
 /**

@@ -10,7 +10,10 @@ export async function save(given: CommandArguments, context: CommandContext): Pr
   const store = new PolicyStore(storeFolder(context.environment));
   const policies: StoredPolicy[] = [];
   for (const text of given.positionals) policies.push(await findStored(text, store, context));
-  await saveArchive(optionValue(given, 'output') ?? '', policies);
+  const path = optionValue(given, 'output') ?? '';
+  const { interruptible } = context.environment;
+  if (interruptible === undefined) await saveArchive(path, policies);
+  else await interruptible((signal) => saveArchive(path, policies, signal));
 }
 
 async function findStored(text: string, store: PolicyStore, context: CommandContext): Promise<StoredPolicy> {

@@ -15,9 +15,13 @@ const MAX_MODIFIED_MS = (2 ** 31 - 1) * 1000;
  * Writes policies into a gzipped tar: one regular file each, under its path in the store, with the permissions, owner and time it
  * has there. The same policies make the same archive; a failure leaves none, and what was there before as it was.
  *
- * @throws ArtifactError `store-unusable`
+ * @throws ArtifactError `store-unusable` or `aborted`
  */
-export async function saveArchive(path: string, policies: readonly StoredPolicy[]): Promise<void> {
+export async function saveArchive(
+  path: string,
+  policies: readonly StoredPolicy[],
+  signal?: AbortSignal,
+): Promise<void> {
   const failure = `cannot create file ${path}`;
   await using draft = await Draft.open(await outputPlace(path, failure));
   const archive = pack();
@@ -25,12 +29,14 @@ export async function saveArchive(path: string, policies: readonly StoredPolicy[
   // Whoever reads the archive sees it fail.
   filling.catch(() => undefined);
   try {
-    await pipeline(archive, createGzip(), async (pieces: AsyncIterable<Uint8Array>) => {
+    const write = async (pieces: AsyncIterable<Uint8Array>): Promise<void> => {
       for await (const piece of pieces) await draft.write(piece);
-    });
+    };
+    await pipeline(archive, createGzip(), write, signal === undefined ? {} : { signal });
     await filling;
   } catch (error) {
     if (error instanceof ArtifactError) throw error;
+    if (signal?.aborted === true) throw new ArtifactError('aborted', 'gave up saving policies', { cause: error });
     throw new ArtifactError('store-unusable', `${failure}: ${messageOf(error)}`, { cause: error });
   }
   await draft.commit();

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OCI_MANIFEST, policyModule, ProgrammableRegistry, WASM_CONFIG, WASM_LAYER } from '@portcullis/testkit';
 import { test } from 'tap';
-import { KWCTL, kwctl } from '../../test/kwctl-process.ts';
+import { KWCTL, kwctl } from './test/kwctl-process.ts';
 
 const MODULE = await policyModule({ label: 'slow', paddingBytes: 400_000 });
 
@@ -52,6 +52,24 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     t.same(readdirSync(join(cwd, 'out')), []);
   });
 }
+
+test('a save that is interrupted leaves nothing', async (t) => {
+  const cwd = t.testdir({ out: {} });
+  const folder = join(cwd, 'cache/kubewarden/store/registry/ghcr.io/acme');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'large:v1'), '');
+  truncateSync(join(folder, 'large:v1'), 2 ** 31);
+  const child = spawn(process.execPath, [KWCTL, 'save', '-o', 'out/saved.tar.gz', 'registry://ghcr.io/acme/large:v1'], {
+    cwd,
+    env: { PATH: process.env['PATH'] ?? '', HOME: cwd, XDG_CACHE_HOME: join(cwd, 'cache') },
+    stdio: 'ignore',
+  });
+  const ended = new Promise((resolve) => child.on('close', (code, by) => resolve([code, by])));
+  while (readdirSync(join(cwd, 'out')).length === 0 && child.exitCode === null) await sleep(10);
+  child.kill('SIGINT');
+  t.same(await ended, [null, 'SIGINT']);
+  t.same(readdirSync(join(cwd, 'out')), []);
+});
 
 test('a pull into the store that is interrupted keeps what came for the next', async (t) => {
   await using registry = await ProgrammableRegistry.start();
