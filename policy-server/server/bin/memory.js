@@ -44,7 +44,9 @@ function cacheHome() {
   const xdg = process.env['XDG_CACHE_HOME'] ?? '';
   if (isAbsolute(xdg)) return xdg;
   try {
-    return join(homedir(), '.cache');
+    const home = homedir();
+    // HOME may be set, and empty: what is relative would be looked for in the working directory.
+    return isAbsolute(home) ? join(home, '.cache') : undefined;
   } catch {
     // A user without a home, as containers have them.
     return undefined;

@@ -18,6 +18,7 @@ import {
   type TransportLimits,
   type TrustRootSource,
 } from '@portcullis/artifact';
+import { messageOf } from '@portcullis/protocol';
 import type { SupplyChainConfig } from './config/supply-chain.ts';
 import { PolicyFetch } from './policy-fetch.ts';
 
@@ -74,7 +75,15 @@ function openTrustRoot(
   transport: Transport,
   log: ArtifactLog,
 ): TrustRootSource {
-  if (trustConfigPath !== undefined) return trustRootFromConfig(trustConfigPath);
+  if (trustConfigPath !== undefined) {
+    const configured = trustRootFromConfig(trustConfigPath);
+    // The file is here: whoever named one that cannot be used should read so at the start, not when a signature needs it.
+    configured.trustRoot().catch((error: unknown) => {
+      const message = 'Cannot create Sigstore trust root, verification relying on Rekor and Fulcio will fail';
+      log({ level: 'warn', target: 'policy_server::policy_origins', message, fields: { error: messageOf(error) } });
+    });
+    return configured;
+  }
   return publicGoodTrustRoot({ cacheFolder: trustCacheFolder, transport, log });
 }
 

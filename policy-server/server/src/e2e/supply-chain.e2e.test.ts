@@ -1,6 +1,7 @@
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createCosignKeys,
   createSigstore,
@@ -146,7 +147,14 @@ test('fails closed when the trust root cannot be built; keys can still be checke
     const failure = await startFailure(policies, await flags({ verification: keyless, trustConfig }));
     t.match(failure.message, /^Policy 'no' cannot be verified: /, trustConfig);
     const key = await flags({ verification: await signedBy(keys), trustConfig });
-    await (await start(policies, key))[Symbol.asyncDispose]();
+    {
+      await using server = await start(policies, key);
+      const warning = 'Cannot create Sigstore trust root, verification relying on Rekor and Fulcio will fail';
+      const isSaid = (): boolean =>
+        server.log.entries.some(({ level, message }) => level === 'warn' && message === warning);
+      for (let waits = 0; waits < 500 && !isSaid(); waits++) await sleep(10);
+      t.ok(isSaid(), trustConfig);
+    }
     const unsigned = await pushPolicyModule(registry, 'unsigned', await policyModule({ label: 'u' }), 'v1');
     const refused = await startFailure({ u: { module: `registry://${unsigned.repository}:v1` } }, key);
     t.match(refused.message, /^Policy 'u' cannot be verified: /);
