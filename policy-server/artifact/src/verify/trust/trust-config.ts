@@ -44,7 +44,10 @@ function trustedRootOf(config: unknown): unknown {
     throw new TypeError('expected a JSON object');
   }
   const root: unknown = 'trustedRoot' in config ? config.trustedRoot : 'trusted_root' in config && config.trusted_root;
-  return root === false || root === null ? undefined : root;
+  if (root === false || root === null) return undefined;
+  // The library would read anything else as a root that trusts nobody.
+  if (typeof root !== 'object' || Array.isArray(root)) throw new TypeError('trustedRoot: expected a JSON object');
+  return root;
 }
 
 /** @throws when `json` is no trusted root: a certificate or key that cannot be read is an error, never left out */
