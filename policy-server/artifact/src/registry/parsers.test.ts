@@ -1,59 +1,18 @@
-import { damage, randomFrom } from '@portcullis/testkit';
-import { test, type Test } from 'tap';
+import { test } from 'tap';
 import { ArtifactError } from '../errors.ts';
+import { readDamaged } from '../test/damaged-text.ts';
 import { parseChallenge } from './challenge.ts';
 import { nextLink } from './link-header.ts';
 import { digestLike, parseManifest } from './manifest.ts';
 import { hostPlatform, manifestForPlatform } from './platform.ts';
-import { bypassesProxy, proxyFor } from '../transport/proxy.ts';
 import { isOwnHost, registryUrl } from './registry-url.ts';
 import type { Descriptor, ImageIndex, Manifest } from './registry.ts';
-import { retryAfterMs } from '../transport/retry-after.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
-
-/** Damaged texts must be read or refused, quickly, and never in another way. */
-function fuzz(t: Test, seeds: readonly string[], read: (text: string) => void): void {
-  const random = randomFrom(20_260_101);
-  const pieces = [
-    '"',
-    '\\',
-    ',',
-    '=',
-    ' ',
-    '<',
-    '>',
-    ';',
-    '{',
-    '}',
-    '[',
-    ']',
-    '0',
-    '-',
-    ':',
-    '\u0000',
-    'é',
-    'Bearer realm="',
-  ].map((piece) => Buffer.from(piece));
-  const until = performance.now() + 700;
-  let runs = 0;
-  let slowestMs = 0;
-  while (performance.now() < until) {
-    let text = seeds[random(seeds.length)] ?? '';
-    for (let rounds = 1 + random(4); rounds > 0; rounds--) {
-      text = Buffer.from(damage(Buffer.from(text), random, pieces)).toString();
-    }
-    const since = performance.now();
-    read(text);
-    slowestMs = Math.max(slowestMs, performance.now() - since);
-    runs += 1;
-  }
-  t.ok(runs > 100 && slowestMs < 300, `${runs} runs, the slowest ${slowestMs.toFixed(1)} ms`);
-}
 
 test('a challenge: Bearer before Basic, anything else is Basic, hostile text is no more than text', (t) => {
   const bearer = (realm: string, service?: string) => ({ scheme: 'bearer', realm, service });
@@ -78,7 +37,7 @@ test('a challenge: Bearer before Basic, anything else is Basic, hostile text is 
     [`Bearer realm="${'x'.repeat(9000)}"`, undefined],
   ];
   for (const [header, expected] of cases) t.same(parseChallenge(header), expected, String(header).slice(0, 60));
-  fuzz(
+  readDamaged(
     t,
     cases.map(([header]) => header ?? '').filter((header) => header.length < 1000),
     (text) => {
@@ -106,36 +65,11 @@ test('a Link header: the next page and nothing else', (t) => {
     [`<${'a'.repeat(9000)}>; rel=next`, undefined],
   ];
   for (const [header, expected] of cases) t.equal(nextLink(header), expected, String(header).slice(0, 40));
-  fuzz(t, ['</v2/x?n=1&last=b>; rel="next"', '<a>; rel="prev", <b>; rel=next'], (text) => void nextLink(text));
+  readDamaged(t, ['</v2/x?n=1&last=b>; rel="next"', '<a>; rel="prev", <b>; rel=next'], (text) => void nextLink(text));
   const since = performance.now();
   for (const hostile of ['<', '<a>;', '<a>; rel="', ' ', '<a>; rel = "x '])
     nextLink(hostile.repeat(8000 / hostile.length));
   t.ok(performance.now() - since < 500, 'no text takes long');
-  t.end();
-});
-
-test('Retry-After: seconds, or a date by the server’s own clock', (t) => {
-  const date = 'Wed, 21 Oct 2015 07:28:00 GMT';
-  const cases: readonly [string | null, string | null, number | undefined][] = [
-    [null, null, undefined],
-    ['0', null, 0],
-    [' 120 ', null, 120_000],
-    ['9999999999', null, 9_999_999_999_000],
-    ['99999999999', null, undefined],
-    ['-1', null, undefined],
-    ['1.5', null, undefined],
-    ['1e3', null, undefined],
-    [date, 'Wed, 21 Oct 2015 07:27:30 GMT', 30_000],
-    [date, 'Wed, 21 Oct 2015 07:29:00 GMT', 0],
-    [date, null, undefined],
-    ['tomorrow', date, undefined],
-    ['2015-10-21', date, undefined],
-  ];
-  for (const [value, now, expected] of cases) t.equal(retryAfterMs(value, now), expected, `${value} at ${now}`);
-  fuzz(t, [date, '120'], (text) => {
-    const waitMs = retryAfterMs(text, date);
-    if (waitMs !== undefined && !(waitMs >= 0 && Number.isFinite(waitMs))) t.fail(text);
-  });
   t.end();
 });
 
@@ -191,7 +125,7 @@ test('a manifest is read as what it is, and refused when it could be two things'
     t.throws(() => read(document), { code: 'answer-invalid', message }, name);
   }
   t.throws(() => read(index, OCI_MANIFEST), { code: 'answer-invalid' }, 'the header does not make it another thing');
-  fuzz(t, [JSON.stringify(image), JSON.stringify(index)], (text) => {
+  readDamaged(t, [JSON.stringify(image), JSON.stringify(index)], (text) => {
     try {
       read(text);
     } catch (error) {
@@ -239,60 +173,6 @@ test('an index has an entry for a platform, or is refused', (t) => {
     message: /Image manifest not found.*windows\/amd64$/,
   });
   t.match(hostPlatform(), { os: /^[a-z]+$/, architecture: /^(?!x64|ia32)[a-z0-9]+$/ });
-  t.end();
-});
-
-test('which hosts go around a proxy', (t) => {
-  const cases: readonly [string, string, boolean][] = [
-    ['https://ghcr.io/', '', false],
-    ['https://ghcr.io/', 'ghcr.io', true],
-    ['https://GHCR.io/', ' other.io , Ghcr.IO ', true],
-    ['https://a.ghcr.io/', 'ghcr.io', true],
-    ['https://a.ghcr.io/', '.ghcr.io', true],
-    ['https://a.ghcr.io/', '*.ghcr.io', true],
-    ['https://ghcr.io/', '.ghcr.io', true],
-    ['https://notghcr.io/', 'ghcr.io', false],
-    ['https://ghcr.io.evil.io/', 'ghcr.io', false],
-    ['https://anything/', '*', true],
-    ['https://ghcr.io:5000/', 'ghcr.io:5000', true],
-    ['https://ghcr.io:5000/', 'ghcr.io:5001', false],
-    ['https://ghcr.io/', 'ghcr.io:443', true],
-    ['http://ghcr.io/', 'ghcr.io:443', false],
-    ['https://10.1.2.3/', '10.0.0.0/8', true],
-    ['https://11.1.2.3/', '10.0.0.0/8', false],
-    ['https://10.1.2.3/', '10.1.2.3', true],
-    ['https://10.1.2.3:80/', '10.1.2.3:80', true],
-    ['https://10.1.2.3/', '2.3', false],
-    ['https://10.1.2.3/', '10.0.0.0/99', false],
-    ['https://10.1.2.3/', '10.0.0.0/x', false],
-    ['https://[::1]/', '::1', true],
-    ['https://[fd00::5]:8080/', 'fd00::/8', true],
-    ['https://[fd00::5]:8080/', '[fd00::5]:8080', true],
-    ['https://[fd00::5]:8080/', '[fd00::5]:80', false],
-    ['https://[fe80::1]/', 'fd00::/8', false],
-    ['https://ghcr.io/', ',,.,', false],
-  ];
-  for (const [url, noProxy, expected] of cases) {
-    t.equal(bypassesProxy(new URL(url), noProxy), expected, `${url} with ${noProxy}`);
-  }
-  const proxies = { httpProxy: 'proxy:3128', httpsProxy: 'http://user:hush@secure:3129', noProxy: 'a.test' };
-  t.equal(proxyFor(new URL('http://b.test/'), proxies), 'http://proxy:3128');
-  t.equal(proxyFor(new URL('https://b.test/'), proxies), 'http://user:hush@secure:3129');
-  t.equal(proxyFor(new URL('https://a.test/'), proxies), undefined);
-  t.equal(proxyFor(new URL('http://b.test/'), { ...proxies, httpProxy: ' ' }), undefined);
-  for (const bad of [
-    'http://user:hush@',
-    'ftp://hush',
-    'socks5://hush',
-    'http://user:hush@host:99999',
-    'http://user:100%hush@host',
-  ]) {
-    t.throws(
-      () => proxyFor(new URL('http://b.test/'), { ...proxies, httpProxy: bad }),
-      { code: 'sources-invalid', message: /^(?!.*hush)/s },
-      bad,
-    );
-  }
   t.end();
 });
 
