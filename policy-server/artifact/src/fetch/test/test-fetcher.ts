@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OCI_MANIFEST, randomFrom, WASM_CONFIG, WASM_LAYER, type ProgrammableRegistry } from '@portcullis/testkit';
 import { ANONYMOUS } from '../../credentials/credentials.ts';
@@ -83,11 +82,4 @@ export function openTestFetcher(
   const store = new PolicyStore(join(folder, 'store'));
   const fetcher = createPolicyFetcher({ transport, client, store, maxBytes: 2 ** 20, log, ...rest });
   return { fetcher, client, transport, store, records, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
-}
-
-/** Every file below a folder, drafts included. */
-export function filesBelow(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const all = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  return all.filter((path) => statSync(join(folder, path)).isFile()).sort();
 }
