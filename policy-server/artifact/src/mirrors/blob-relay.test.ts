@@ -1,9 +1,5 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -15,67 +11,25 @@ import {
   WASM_CONFIG,
   WASM_LAYER,
 } from '@portcullis/testkit';
-import { test, type Test } from 'tap';
+import { test } from 'tap';
 import { createPolicyFetcher } from '../fetch/fetcher.ts';
-import { moduleOf } from '../fetch/test/test-fetcher.ts';
 import { parseModuleLocation } from '../location.ts';
 import type { RegistryReader } from '../registry/registry.ts';
-import { createTransport } from '../transport/create-transport.ts';
 import { NO_SOURCES } from '../sources/sources.ts';
 import { PolicyStore } from '../store/store.ts';
-import type { MirrorLimits } from './mirror-context.ts';
+import { createTransport } from '../transport/create-transport.ts';
 import {
-  at,
-  collected,
-  descriptorOf,
-  type Mirrored,
-  openMirrored,
-  REPOSITORY,
-  serveRegistry,
-  sha256,
-  told,
-} from './test/test-mirrors.ts';
-
-const BLOB = moduleOf(7, 600_000);
-const DESCRIPTOR = descriptorOf(BLOB);
-const PATH = `/v2/${REPOSITORY}/blobs/${DESCRIPTOR.digest}`;
-
-/** The bytes from `start` on, and after `end` the connection breaks. */
-function broken(end: number): (request: { headers: { range?: string } }) => ProgrammedAnswer {
-  return ({ headers }) => {
-    const start = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
-    const range = { 'content-range': `bytes ${start}-${BLOB.length - 1}/${BLOB.length}` };
-    return {
-      status: start === 0 ? 200 : 206,
-      headers: { 'content-length': String(BLOB.length - start), ...(start > 0 && range) },
-      body: breaking(BLOB.subarray(start, end)),
-    };
-  };
-}
-
-async function* breaking(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
-  for (let from = 0; from < bytes.length; from += 50_000) yield bytes.subarray(from, from + 50_000);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  throw new Error('the wire is cut');
-}
-
-interface Parts {
-  readonly source: ProgrammableRegistry;
-  readonly mirrors: readonly ProgrammableRegistry[];
-}
-
-async function serve(t: Test, mirrors: number): Promise<Parts> {
-  const started = Array.from({ length: mirrors }, () => serveRegistry(t));
-  return { source: await serveRegistry(t), mirrors: await Promise.all(started) };
-}
-
-function open(t: Test, { source, mirrors }: Parts, limits: Partial<MirrorLimits> = {}): Mirrored {
-  return openMirrored(t, {
-    source: source.host,
-    mirrors: mirrors.map(({ host }) => ({ host })),
-    limits,
-  });
-}
+  BLOB,
+  broken,
+  damaged,
+  DESCRIPTOR,
+  openParts,
+  PATH,
+  repeat,
+  serveParts,
+  serveZeros,
+} from './test/test-blobs.ts';
+import { at, collected, openMirrored, REPOSITORY, sha256, told } from './test/test-mirrors.ts';
 
 /** Where the only request for the blob began. A connection that breaks can take with it what was not read yet. */
 function startOf({ requests }: ProgrammableRegistry): number {
@@ -85,13 +39,13 @@ function startOf({ requests }: ProgrammableRegistry): number {
 }
 
 test('a blob that breaks in the middle is resumed from the next mirror, at last from the source', async (t) => {
-  const parts = await serve(t, 3);
+  const parts = await serveParts(t, 3);
   const [first, second, third] = parts.mirrors;
   first?.route('GET', PATH, broken(200_000));
   second?.route('GET', PATH, broken(450_000));
   third?.route('GET', PATH, { status: 503 });
   parts.source.serveBlob(REPOSITORY, BLOB);
-  const { reader, records } = open(t, parts);
+  const { reader, records } = openParts(t, parts);
   const stream = await reader.openBlob(at(parts.source.host), DESCRIPTOR);
   t.equal(stream.startsAt, 0);
   t.equal(sha256((await collected(stream)).bytes), DESCRIPTOR.digest);
@@ -102,10 +56,10 @@ test('a blob that breaks in the middle is resumed from the next mirror, at last 
 });
 
 test('a host that cannot resume sends everything again, and the caller gets each byte once', async (t) => {
-  const parts = await serve(t, 2);
+  const parts = await serveParts(t, 2);
   parts.mirrors[0]?.route('GET', PATH, broken(300_000));
   parts.mirrors[1]?.route('GET', PATH, { body: BLOB });
-  const { reader } = open(t, parts);
+  const { reader } = openParts(t, parts);
   const stream = await reader.openBlob(at(parts.source.host), DESCRIPTOR);
   t.equal(sha256((await collected(stream)).bytes), DESCRIPTOR.digest);
   const resumed = await reader.openBlob(at(parts.source.host), DESCRIPTOR, { offset: 100_000 });
@@ -115,21 +69,21 @@ test('a host that cannot resume sends everything again, and the caller gets each
 });
 
 test('what the caller has already is not asked for again', async (t) => {
-  const parts = await serve(t, 1);
+  const parts = await serveParts(t, 1);
   parts.mirrors[0]?.serveBlob(REPOSITORY, BLOB);
-  const { reader } = open(t, parts);
+  const { reader } = openParts(t, parts);
   const { startsAt, body } = await reader.openBlob(at(parts.source.host), DESCRIPTOR, { offset: 400_000 });
   t.equal(startsAt, 400_000);
   t.same((await collected({ startsAt, body })).bytes, Buffer.from(BLOB.subarray(400_000)));
 });
 
 test('mirrors that stall before the first byte, or have no such blob, are passed over', async (t) => {
-  const parts = await serve(t, 3);
+  const parts = await serveParts(t, 3);
   const [silent, stalled, empty] = parts.mirrors;
   silent?.route('GET', PATH, { drop: 'hang' });
   stalled?.route('GET', PATH, { headers: { 'content-length': '600000' }, body: nothing() });
   parts.source.serveBlob(REPOSITORY, BLOB);
-  const { reader, records } = open(t, parts, { answerTimeoutMs: 500 });
+  const { reader, records } = openParts(t, parts, { answerTimeoutMs: 500 });
   const { bytes } = await collected(await reader.openBlob(at(parts.source.host), DESCRIPTOR));
   t.equal(sha256(bytes), DESCRIPTOR.digest);
   t.match(told(records), [/gave no answer within 500 ms/, /gave no answer within 500 ms/, /is unknown/]);
@@ -142,10 +96,10 @@ async function* nothing(): AsyncGenerator<Uint8Array, void> {
 }
 
 test('when the source breaks as well, the error is its own', async (t) => {
-  const parts = await serve(t, 1);
+  const parts = await serveParts(t, 1);
   parts.mirrors[0]?.route('GET', PATH, broken(200_000));
   parts.source.route('GET', PATH, broken(300_000));
-  const { reader } = open(t, parts);
+  const { reader } = openParts(t, parts);
   const stream = await reader.openBlob(at(parts.source.host), DESCRIPTOR);
   const pieces: Uint8Array[] = [];
   const taken = (async () => {
@@ -158,7 +112,7 @@ test('when the source breaks as well, the error is its own', async (t) => {
 });
 
 test('who gives up in the middle of a blob is not answered by anybody else', async (t) => {
-  const parts = await serve(t, 2);
+  const parts = await serveParts(t, 2);
   parts.mirrors[0]?.route('GET', PATH, {
     headers: { 'content-length': '600000' },
     body: (async function* () {
@@ -167,7 +121,7 @@ test('who gives up in the middle of a blob is not answered by anybody else', asy
     })(),
   });
   const gone = new AbortController();
-  const { reader, records } = open(t, parts);
+  const { reader, records } = openParts(t, parts);
   const stream = await reader.openBlob(at(parts.source.host), DESCRIPTOR, { signal: gone.signal });
   setTimeout(() => gone.abort(), 50);
   await t.rejects(collected(stream), { code: 'aborted' });
@@ -175,18 +129,11 @@ test('who gives up in the middle of a blob is not answered by anybody else', asy
   t.equal(parts.source.count() + (parts.mirrors[1]?.count() ?? 0), 0);
 });
 
-/** The same length, one bit flipped. */
-function damaged(bytes: Uint8Array): Uint8Array {
-  const copy = Uint8Array.from(bytes);
-  copy[bytes.length >> 1] = (copy[bytes.length >> 1] ?? 0) ^ 1;
-  return copy;
-}
-
 test('a mirror that changes content: its bytes are never complete, and the next attempt begins with others', async (t) => {
-  const parts = await serve(t, 2);
+  const parts = await serveParts(t, 2);
   parts.mirrors[0]?.route('GET', PATH, { body: damaged(BLOB) });
   parts.mirrors[1]?.serveBlob(REPOSITORY, BLOB);
-  const { reader, records } = open(t, parts);
+  const { reader, records } = openParts(t, parts);
   const pieces: Uint8Array[] = [];
   const { body } = await reader.openBlob(at(parts.source.host), DESCRIPTOR);
   const taken = (async () => {
@@ -213,27 +160,8 @@ test('a mirror that changes content: its bytes are never complete, and the next 
   await collected(third);
 });
 
-test('small blobs are checked before anything of them is handed out', async (t) => {
-  const parts = await serve(t, 2);
-  const small = BLOB.subarray(0, 100_000);
-  const path = `/v2/${REPOSITORY}/blobs/${sha256(small)}`;
-  parts.mirrors[0]?.route('GET', path, { body: damaged(small) });
-  parts.mirrors[1]?.serveBlob(REPOSITORY, small);
-  const { reader, records } = open(t, parts);
-  const stream = await reader.openBlob(at(parts.source.host), descriptorOf(small), { offset: 50_000 });
-  t.equal(stream.startsAt, 0);
-  t.equal(sha256((await collected(stream)).bytes), sha256(small));
-  t.match(told(records)[0], /^warn: A mirror is passed over: .* is not the one it should be/);
-  t.equal(parts.source.count(), 0);
-  const own = BLOB.subarray(0, 90_000);
-  parts.source.serveBlob(REPOSITORY, own);
-  const resumed = await reader.openBlob(at(parts.source.host), descriptorOf(own), { offset: 50_000 });
-  t.equal(resumed.startsAt, 50_000, 'the source resumes');
-  await collected(resumed);
-});
-
 test('pulling a policy: from a mirror that lies and one that breaks off to the source, in one go', async (t) => {
-  const parts = await serve(t, 2);
+  const parts = await serveParts(t, 2);
   const { source, mirrors } = parts;
   const config = Buffer.from('{}');
   const manifest = {
@@ -245,7 +173,7 @@ test('pulling a policy: from a mirror that lies and one that breaks off to the s
   source.serveManifest(REPOSITORY, manifest, OCI_MANIFEST, ['v1']);
   mirrors[0]?.route('GET', PATH, { body: damaged(BLOB) });
   mirrors[1]?.route('GET', PATH, broken(400_000));
-  const { reader } = open(t, parts);
+  const { reader } = openParts(t, parts);
   const log = (): void => undefined;
   const proxies = { httpProxy: undefined, httpsProxy: undefined, noProxy: undefined };
   await using transport = createTransport({ sources: NO_SOURCES, proxies, log });
@@ -260,28 +188,8 @@ test('pulling a policy: from a mirror that lies and one that breaks off to the s
   t.equal(source.count('GET', PATH), 1);
 });
 
-/** A registry with one blob of zeros, which breaks off where `end` says. */
-async function serveZeros(t: Test, size: number, end: number): Promise<string> {
-  const piece = Buffer.alloc(65_536);
-  const server = createServer((request, response) => {
-    const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    const range = { 'content-range': `bytes ${start}-${size - 1}/${size}` };
-    response.writeHead(start === 0 ? 200 : 206, { 'content-length': size - start, ...(start > 0 && range) });
-    const zeros = Readable.from(repeat(piece, (Math.min(size, end) - start) / piece.length));
-    zeros.pipe(response, { end: false });
-    zeros.once('end', () => (end < size ? response.destroy() : response.end()));
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  t.teardown(() => server.close().closeAllConnections());
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-
-function* repeat(piece: Uint8Array, times: number): Generator<Uint8Array, void> {
-  for (let count = 0; count < times; count++) yield piece;
-}
 
 test('a large blob passes through piece by piece, also where one host follows another', async (t) => {
   const size = 160 * 2 ** 20;
@@ -308,7 +216,7 @@ test('a large blob passes through piece by piece, also where one host follows an
 });
 
 test('whatever mirrors send, what is read is right or refused', async (t) => {
-  const parts = await serve(t, 2);
+  const parts = await serveParts(t, 2);
   const { source } = parts;
   source.serveBlob(REPOSITORY, BLOB);
   const numbers = randomFrom(42);
@@ -341,7 +249,7 @@ test('whatever mirrors send, what is read is right or refused', async (t) => {
   };
   const untilMs = performance.now() + 1500;
   for (let run = 0; run < 40 && performance.now() < untilMs; run++) {
-    const { reader } = open(t, parts);
+    const { reader } = openParts(t, parts);
     const offset = pick([0, 0, 300_000]);
     let outcome = await read(reader, offset);
     if (outcome === 'cut') {

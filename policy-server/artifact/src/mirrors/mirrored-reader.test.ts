@@ -1,11 +1,12 @@
-import { OCI_INDEX, OCI_MANIFEST, type ProgrammedAnswer } from '@portcullis/testkit';
+import { OCI_INDEX, OCI_MANIFEST } from '@portcullis/testkit';
 import { test, type Test } from 'tap';
 import type { Credential } from '../credentials/credentials.ts';
 import { ArtifactError } from '../errors.ts';
-import type { RegistryReader } from '../registry/registry.ts';
 import { createMirroredReader } from './mirrored-reader.ts';
+import { BLOB, damaged, openParts, serveParts } from './test/test-blobs.ts';
 import {
   at,
+  collected,
   descriptorOf,
   manifestOf,
   openMirrored,
@@ -19,7 +20,6 @@ import {
 const MANIFEST = manifestOf('the one');
 const OTHER = manifestOf('another');
 const DIGEST = sha256(MANIFEST);
-const MANIFEST_PATH = `/v2/${REPOSITORY}/manifests/${DIGEST}`;
 
 test('TC10 mirror without resolve: never asked for a tag, the source is asked instead', async (t) => {
   const source = await serveRegistry(t);
@@ -66,49 +66,24 @@ test('content is read from the mirrors in order, below their path, and by digest
   );
 });
 
-const FAILURES: Readonly<Record<string, { answer: ProgrammedAnswer; error: RegExp; level?: string }>> = {
-  'wants credentials': { answer: { status: 401 }, error: /Not authorized/ },
-  'forbids it': { answer: { status: 403, body: 'no' }, error: /code: 403/ },
-  'does not have it': { answer: { status: 404, body: 'no' }, error: /code: 404/ },
-  'limits rates': { answer: { status: 429, headers: { 'retry-after': '9' } }, error: /asks to wait 9 s/ },
-  'is broken': { answer: { status: 500, body: 'oh' }, error: /code: 500, message: oh/ },
-  'sends a page': { answer: { body: '<html>' }, error: /not the one it should be/, level: 'warn' },
-  'sends other bytes': { answer: { body: OTHER }, error: /not the one it should be/, level: 'warn' },
-  'names another digest': {
-    answer: { body: MANIFEST, headers: { 'docker-content-digest': sha256(OTHER) } },
-    error: /not the one it should be/,
-    level: 'warn',
-  },
-  'sends too much': { answer: { body: Buffer.alloc(4 * 2 ** 20 + 1) }, error: /longer than 4194304 bytes/ },
-  'closes the connection': { answer: { drop: true }, error: /error sending request/ },
-  'is silent': { answer: { drop: 'hang' }, error: /gave no answer within 300 ms/ },
-  'begins and stalls': { answer: { body: stalling() }, error: /gave no answer within 300 ms/ },
-};
-
-async function* stalling(): AsyncGenerator<Uint8Array, void> {
-  yield MANIFEST.subarray(0, 10);
-  await new Promise(() => undefined);
-}
-
-for (const [name, { answer, error, level = 'debug' }] of Object.entries(FAILURES)) {
-  test(`a mirror that ${name} is passed over`, async (t) => {
-    const source = await serveRegistry(t);
-    const mirror = await serveRegistry(t);
-    source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST);
-    mirror.route('*', MANIFEST_PATH, answer);
-    const { reader, records } = openMirrored(t, {
-      source: source.host,
-      mirrors: [{ host: mirror.host }],
-      limits: answer.drop === 'hang' || name.includes('stalls') ? { answerTimeoutMs: 300 } : {},
-    });
-    t.equal((await reader.manifest(at(source.host, { digest: DIGEST }))).digest, DIGEST);
-    t.ok(mirror.count(undefined, MANIFEST_PATH) > 0);
-    const [line = ''] = told(records);
-    t.ok(line.startsWith(`${level}: A mirror is passed over: ${mirror.host}: `), line);
-    t.match(line, error);
-    t.equal(source.count(undefined, MANIFEST_PATH), 1);
-  });
-}
+test('small blobs are checked before anything of them is handed out', async (t) => {
+  const parts = await serveParts(t, 2);
+  const small = BLOB.subarray(0, 100_000);
+  const path = `/v2/${REPOSITORY}/blobs/${sha256(small)}`;
+  parts.mirrors[0]?.route('GET', path, { body: damaged(small) });
+  parts.mirrors[1]?.serveBlob(REPOSITORY, small);
+  const { reader, records } = openParts(t, parts);
+  const stream = await reader.openBlob(at(parts.source.host), descriptorOf(small), { offset: 50_000 });
+  t.equal(stream.startsAt, 0);
+  t.equal(sha256((await collected(stream)).bytes), sha256(small));
+  t.match(told(records)[0], /^warn: A mirror is passed over: .* is not the one it should be/);
+  t.equal(parts.source.count(), 0);
+  const own = BLOB.subarray(0, 90_000);
+  parts.source.serveBlob(REPOSITORY, own);
+  const resumed = await reader.openBlob(at(parts.source.host), descriptorOf(own), { offset: 50_000 });
+  t.equal(resumed.startsAt, 50_000, 'the source resumes');
+  await collected(resumed);
+});
 
 test('when nobody has it, the error is that of the source', async (t) => {
   const source = await serveRegistry(t);
@@ -128,35 +103,6 @@ test('when nobody has it, the error is that of the source', async (t) => {
   await t.rejects(reader.blob(at(source.host), blob, { maxBytes: 3 }), { code: 'download-too-large' });
   t.same(records, []);
   t.equal(mirror.count(), before, 'what the caller does not want nobody is asked for');
-});
-
-test('a mirror that is not reached is left alone for 10 s, then asked once', async (t) => {
-  const source = await serveRegistry(t);
-  const mirror = await serveRegistry(t);
-  source.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST);
-  mirror.route('GET', MANIFEST_PATH, { drop: true });
-  const { reader, clock } = openMirrored(t, { source: source.host, mirrors: [{ host: mirror.host }] });
-  const read = async (): Promise<number> => {
-    const before = mirror.count('GET', MANIFEST_PATH);
-    t.equal((await reader.manifest(at(source.host, { digest: DIGEST }))).digest, DIGEST);
-    return mirror.count('GET', MANIFEST_PATH) - before;
-  };
-  t.ok((await read()) > 0);
-  t.equal(await read(), 0);
-  clock.nowMs = 9999;
-  t.equal(await read(), 0);
-  mirror.route('GET', MANIFEST_PATH, { drop: 'hang' });
-  clock.nowMs = 10_000;
-  const gone = new AbortController();
-  const probe = reader.manifest(at(source.host, { digest: DIGEST }), { signal: gone.signal });
-  while (mirror.count('GET', MANIFEST_PATH) === 0) await new Promise(setImmediate);
-  t.equal(await read(), 0, 'one question tells whether it is back, nobody else waits for it');
-  gone.abort();
-  await t.rejects(probe, { code: 'aborted' });
-  mirror.serveManifest(REPOSITORY, MANIFEST, OCI_MANIFEST);
-  clock.nowMs = 20_000;
-  t.equal(await read(), 1);
-  t.equal(await read(), 1, 'it is back');
 });
 
 test('a mirror that may resolve tags is asked for them; where the source disagrees it wins, with a warning', async (t) => {
@@ -272,44 +218,6 @@ test('each host sees its own credentials, and nobody another’s', async (t) => 
   t.ok(tokens.count(undefined, '/token') > 0);
 });
 
-test('who gives up is not answered, and nobody else is asked', async (t) => {
-  const source = await serveRegistry(t);
-  const mirror = await serveRegistry(t);
-  const next = await serveRegistry(t);
-  mirror.route('*', /manifests|blobs/, { drop: 'hang' });
-  const mirrors = [
-    { host: mirror.host, resolve: true },
-    { host: next.host, resolve: true },
-  ];
-  const blob = descriptorOf(Buffer.from('wasm'));
-  const questions: Readonly<Record<string, (reader: RegistryReader, signal: AbortSignal) => Promise<unknown>>> = {
-    digest: (reader, signal) => reader.digest(at(source.host, { digest: DIGEST }), { signal }),
-    'digest of a tag': (reader, signal) => reader.digest(at(source.host), { signal }),
-    manifest: (reader, signal) => reader.manifest(at(source.host), { signal }),
-    blob: (reader, signal) => reader.blob(at(source.host), blob, { maxBytes: 10, signal }),
-    'a large blob': (reader, signal) => reader.openBlob(at(source.host), { ...blob, size: 2 ** 20 }, { signal }),
-  };
-  source.route('*', /manifests/, { drop: 'hang' });
-  for (const [name, ask] of Object.entries(questions)) {
-    const { reader, clock } = openMirrored(t, { source: source.host, mirrors });
-    await t.rejects(ask(reader, AbortSignal.abort()), { code: 'aborted' }, name);
-    const gone = new AbortController();
-    const before = mirror.count(undefined, /manifests|blobs/);
-    const answer = ask(reader, gone.signal);
-    while (mirror.count(undefined, /manifests|blobs/) === before) await new Promise(setImmediate);
-    clock.nowMs = 1000;
-    gone.abort();
-    await t.rejects(answer, { code: 'aborted' }, name);
-    t.equal(next.count(), 0, name);
-    t.equal(source.count(undefined, /blobs/), 0, name);
-    next.route('*', /manifests|blobs/, { status: 404 });
-    await t.rejects(ask(reader, AbortSignal.timeout(300)), ArtifactError);
-    t.equal(mirror.count(undefined, /manifests|blobs/), before + 1, `${name}: who was given up on is left alone`);
-    next.requests.length = 0;
-    source.requests.length = 0;
-  }
-});
-
 test('who gives up while the source is waited for gets no answer of a mirror', async (t) => {
   const source = await serveRegistry(t);
   const mirror = await serveRegistry(t);
@@ -355,33 +263,6 @@ test('hosts are compared whole, by their comparable name', async (t) => {
   for (const other of ['docker.io.evil.example', 'evil-docker.io', 'docker.io:5000', 'quay.io:80', 'hub.example']) {
     t.same(await asksFor(other), [other], other);
   }
-});
-
-test('who has given up asks nobody', async (t) => {
-  const unused = (): never => t.fail('not asked') as never;
-  const client = { digest: unused, manifest: unused, blob: unused, openBlob: unused, referrers: unused };
-  const reader = createMirroredReader(client, {
-    mirrors: new Map([['docker.io', [{ host: 'hub.example', path: '', resolve: false }]]]),
-    log: () => undefined,
-  });
-  const gone = { signal: AbortSignal.abort() };
-  const pinned = at('docker.io', { digest: DIGEST });
-  const blob = descriptorOf(MANIFEST);
-  await t.rejects(reader.digest(pinned, gone), { code: 'aborted' });
-  await t.rejects(reader.manifest(pinned, gone), { code: 'aborted' });
-  await t.rejects(reader.blob(pinned, blob, { ...gone, maxBytes: 10_000 }), { code: 'aborted' });
-  await t.rejects(reader.openBlob(pinned, blob, gone), { code: 'aborted' });
-  await t.rejects(reader.openBlob(pinned, { ...blob, size: 2 ** 20 }, gone), { code: 'aborted' });
-});
-
-test('mistakes of our own are not taken for a mirror’s', async (t) => {
-  const broken = (): Promise<never> => Promise.reject(new TypeError('a bug'));
-  const client = { digest: broken, manifest: broken, blob: broken, openBlob: broken, referrers: broken };
-  const reader = createMirroredReader(client, {
-    mirrors: new Map([['docker.io', [{ host: 'hub.example', path: '', resolve: true }]]]),
-    log: () => undefined,
-  });
-  await t.rejects(reader.manifest(at('docker.io')), TypeError);
 });
 
 test('with every host down the caller hears of the source', async (t: Test) => {
