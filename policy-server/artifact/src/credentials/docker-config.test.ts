@@ -1,48 +1,13 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { damage, randomFrom } from '@portcullis/testkit';
 import { test } from 'tap';
 import type { ArtifactLogRecord } from '../log.ts';
-import type { CredentialSource } from './credentials.ts';
-import { createDockerCredentials, type DockerCredentialsOptions } from './docker-config.ts';
-import { runCredentialHelper, type HelperOutcome } from './helper.ts';
-
-const NOT_FOUND: HelperOutcome = { exitCode: 1, stdout: 'credentials not found in native keychain\n' };
-
-interface Setup {
-  readonly source: CredentialSource;
-  readonly log: ArtifactLogRecord[];
-  /** `program server-address`, in the order of the questions. */
-  readonly asked: string[];
-}
-
-function setUp(
-  config: unknown,
-  helper: (question: string) => HelperOutcome | Promise<HelperOutcome> = () => NOT_FOUND,
-  options: Partial<DockerCredentialsOptions> = {},
-): Setup {
-  const log: ArtifactLogRecord[] = [];
-  const asked: string[] = [];
-  const text = typeof config === 'string' ? config : JSON.stringify(config);
-  const source = createDockerCredentials({
-    folder: '/docker',
-    log: (record) => log.push(record),
-    readFile: () => Promise.resolve(new TextEncoder().encode(text)),
-    runHelper: async (program, serverAddress) => {
-      asked.push(`${program} ${serverAddress}`);
-      return helper(`${program} ${serverAddress}`);
-    },
-    ...options,
-  });
-  return { source, log, asked };
-}
+import { createDockerCredentials } from './docker-config.ts';
+import { answer, NOT_FOUND, setUp } from './test/test-credentials.ts';
 
 function base64(text: string): string {
   return Buffer.from(text).toString('base64');
-}
-
-function answer(username: string, secret: string): HelperOutcome {
-  return { exitCode: 0, stdout: JSON.stringify({ ServerURL: 'x', Username: username, Secret: secret }) };
 }
 
 const alice = { kind: 'basic', username: 'alice', password: 'pa:ss' };
@@ -176,40 +141,6 @@ test('credentials: a config that is none is logged once and means anonymous', as
   }
 });
 
-test('credentials: helpers that fail mean anonymous, and what they wrote is not logged', async (t) => {
-  const config = { credHelpers: { 'a.example': 'own' } };
-  const outcomes: readonly [HelperOutcome | Error, RegExp][] = [
-    [{ exitCode: 1, stdout: 'secret error' }, /exit code 1/],
-    [{ exitCode: null, stdout: '' }, /signal/],
-    [{ exitCode: 0, stdout: 'secret: not json' }, /its answer is not/],
-    [{ exitCode: 0, stdout: '{"Username": "secret"}' }, /its answer is not/],
-    [{ exitCode: 0, stdout: '["secret"]' }, /its answer is not/],
-    [new Error('spawn docker-credential-own ENOENT'), /ENOENT/],
-  ];
-  for (const [outcome, message] of outcomes) {
-    const { source, log } = setUp(config, async () => {
-      if (outcome instanceof Error) throw outcome;
-      return outcome;
-    });
-    t.equal(await source.credentialFor('a.example'), undefined);
-    t.match(log, [{ level: 'warn', message, fields: { registry: 'a.example' } }]);
-    t.notMatch(JSON.stringify(log), /secret/);
-  }
-  const unknown = setUp(config);
-  t.equal(await unknown.source.credentialFor('a.example'), undefined);
-  t.match(unknown.log, [{ level: 'debug', message: /knows no credential/ }]);
-  t.equal(await setUp(config, () => answer('', '')).source.credentialFor('a.example'), undefined);
-});
-
-test('credentials: the name of a helper leads to no other program', async (t) => {
-  for (const name of ['../../bin/sh', 'a/b', 'a\\b', '..', '.', '-x', 'a b', 'a;b', 'a\0b', 'x'.repeat(65), '$(id)']) {
-    const { source, log, asked } = setUp({ credsStore: name });
-    t.equal(await source.credentialFor('a.example'), undefined);
-    t.match(log, [{ level: 'warn', message: /the name of a helper has letters/ }], JSON.stringify(name));
-    t.same(asked, []);
-  }
-});
-
 test('credentials: a helper is asked once for questions at the same time, and again after a minute or a failure', async (t) => {
   let nowMs = 0;
   let isBroken = false;
@@ -250,32 +181,6 @@ test('credentials: the file is read again when it changed, as it does under a se
   writeFileSync(path, ' '.repeat(2 ** 20 + 1));
   t.equal(await source.credentialFor('a.example'), undefined);
   t.match(log.at(-1), { level: 'warn', message: /larger than the limit/ });
-});
-
-test('a real helper: asked without a shell, bounded in time and output', async (t) => {
-  const folder = t.testdir({
-    'docker-credential-echo': `#!/bin/sh\nread -r host\nprintf '{"Username":"%s","Secret":"%s"}' "$1" "$host"\n`,
-    'docker-credential-endless': '#!/bin/sh\nexec yes secret\n',
-    'docker-credential-deaf': '#!/bin/sh\nexec 0<&-\nprintf "{}"\n',
-    'docker-credential-slow': '#!/bin/sh\nsleep 8 &\nexec sleep 8\n',
-    'docker-credential-flag': '#!/bin/sh\necho secret >&2\necho secret\nexit 3\n',
-  });
-  const program = (name: string): string => {
-    const path = join(folder, `docker-credential-${name}`);
-    chmodSync(path, 0o755);
-    return path;
-  };
-  t.same(await runCredentialHelper(program('echo'), 'a.example; $(id)'), {
-    exitCode: 0,
-    stdout: '{"Username":"get","Secret":"a.example; $(id)"}',
-  });
-  await t.rejects(runCredentialHelper(program('endless'), 'a.example'), { message: /more than 65536 bytes/ });
-  t.equal((await runCredentialHelper(program('deaf'), 'x'.repeat(100_000))).stdout, '{}');
-  const startMs = performance.now();
-  await t.rejects(runCredentialHelper(program('slow'), 'a.example', 200), { message: /longer than 0.2 s/ });
-  t.ok(performance.now() - startMs < 5000, 'also when a grandchild keeps the pipe');
-  t.same(await runCredentialHelper(program('flag'), 'a.example'), { exitCode: 3, stdout: 'secret\n' });
-  await t.rejects(runCredentialHelper(join(folder, 'docker-credential-none'), 'a.example'), { code: 'ENOENT' });
 });
 
 test('credentials: whatever the config, there is a credential or none', async (t) => {
