@@ -59,12 +59,20 @@ async function replaceable(path: string): Promise<{ path: string; mode: number }
     return stats.isFile() ? { path: target, mode: stats.mode & 0o777 } : undefined;
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') return undefined;
-    return (await exists(path)) ? undefined : { path, mode: NEW_FILE_MODE };
+    return (await isNamed(path)) ? undefined : { path, mode: NEW_FILE_MODE };
   }
 }
 
+/** Whether there is something at a path, and a link there leads somewhere. */
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** True for a link that leads nowhere, too. */
-async function exists(path: string): Promise<boolean> {
+async function isNamed(path: string): Promise<boolean> {
   return lstat(path).then(
     () => true,
     () => false,

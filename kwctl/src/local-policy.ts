@@ -1,4 +1,5 @@
 import {
+  MAX_MODULE_BYTES,
   ArtifactError,
   formatModuleLocation,
   inspectModule,
@@ -9,7 +10,7 @@ import {
 import { storeFolder, type CommandContext } from './environment.ts';
 import { KwctlError } from './errors.ts';
 import { readFile } from './file.ts';
-import { loadPolicy, locatePolicy, MAX_MODULE_BYTES, notFound, type LocatedPolicy } from './policy-location.ts';
+import { loadPolicy, locatePolicy, notFound, type LocatedPolicy } from './policy-location.ts';
 
 /** A policy that is on this machine. */
 export interface LocalPolicy {

@@ -1,4 +1,5 @@
 import {
+  MAX_MODULE_BYTES,
   ArtifactError,
   createPolicyFetcher,
   shownModuleLocation,
@@ -13,7 +14,6 @@ import { storeFolder, type CommandContext } from './environment.ts';
 import { readFile } from './file.ts';
 import { openRegistryAccess, type RegistryAccess } from './options/source.ts';
 import { notValidated, openVerification } from './options/verification.ts';
-import { MAX_MODULE_BYTES } from './policy-location.ts';
 
 /** Brings policies to the user's store, from where and how the command line says. */
 export interface CommandFetcher extends PolicyFetcher, AsyncDisposable {

@@ -1,9 +1,9 @@
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   ArtifactError,
   formatModuleLocation,
   loadModule,
+  MAX_MODULE_BYTES,
   parseModuleLocation,
   PolicyStore,
   type LoadedModule,
@@ -12,10 +12,7 @@ import {
 } from '@portcullis/artifact';
 import { storeFolder, type CommandContext } from './environment.ts';
 import { KwctlError } from './errors.ts';
-import { readFile } from './file.ts';
-
-/** Larger than any policy, small enough not to fill the machine. */
-export const MAX_MODULE_BYTES = 256 * 2 ** 20;
+import { exists, readFile } from './file.ts';
 
 const AMBIGUOUS = 'multiple policies found with the same prefix';
 
@@ -105,11 +102,4 @@ export function located(text: string): ModuleLocation {
     if (!(error instanceof ArtifactError)) throw error;
     throw new KwctlError('policy-not-found', error.message, { cause: error });
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createDockerCredentials,
@@ -14,7 +13,7 @@ import {
 } from '@portcullis/artifact';
 import { optionValue, type CommandArguments } from '../command-line/command.ts';
 import { configFolder, type CommandContext } from '../environment.ts';
-import { readFile } from '../file.ts';
+import { exists, readFile } from '../file.ts';
 
 /** How a command reaches registries and web servers. */
 export interface RegistryAccess extends AsyncDisposable {
@@ -65,11 +64,4 @@ async function dockerFolder(given: CommandArguments, { environment, log }: Comma
     });
   }
   return folder;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -16,15 +16,10 @@ import type { SignatureEvidence } from './verify/evidence/signature.ts';
 import type { PublicGoodOptions } from './verify/trust/public-good.ts';
 import type { TrustRootSource } from './verify/trust/trust-root.ts';
 import type { PolicyVerifier, PolicyVerifierOptions } from './verify/verifier.ts';
+import { once } from './once.ts';
 
 // What reaches the outside or is seldom wanted, loaded when it is first asked for: whoever works on local files, as a policy author does all day,
 // does not wait for a hundred modules that have nothing to do.
-
-/** Starts the loading at the first call; everybody gets the same. */
-function once<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined;
-  return () => (loaded ??= load());
-}
 
 /** Opens nothing and loads nothing before the first request. */
 export function createTransport(options: TransportOptions): Transport {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { ArtifactError } from './errors.ts';
@@ -27,6 +28,19 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<U
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Digest of a regular file, hexadecimal. A pipe in its place must not hang, whoever put it there.
+ *
+ * @throws the system's error, or one that says that it is no regular file
+ */
+export async function hashFile(path: string, algorithm: string): Promise<string> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!(await handle.stat()).isFile()) throw new Error('not a regular file');
+  const hash = createHash(algorithm);
+  for await (const piece of handle.createReadStream({ autoClose: false })) hash.update(piece);
+  return hash.digest('hex');
 }
 
 async function openFile(path: string): Promise<FileHandle> {

@@ -1,4 +1,4 @@
-export { ANONYMOUS, type Credential, type CredentialSource } from './credentials/credentials.ts';
+export { ANONYMOUS, credentialIdentity, type Credential, type CredentialSource } from './credentials/credentials.ts';
 export {
   collectSignatures,
   createDockerCredentials,
@@ -21,7 +21,8 @@ export type { FetchedPolicy, FetchOptions, PolicyFetcher, PolicyFetcherOptions }
 export type { DownloadProgress } from './fetch/reception.ts';
 export { Flights, type FlightContext, type Waiter } from './flights.ts';
 export { readFileBounded, type FileReader } from './file.ts';
-export { inspectModule, loadModule, type LoadedModule, type LoadOptions } from './load.ts';
+export { inspectModule, loadModule, MAX_MODULE_BYTES, type LoadedModule, type LoadOptions } from './load.ts';
+export { once } from './once.ts';
 export {
   formatModuleLocation,
   parseModuleLocation,
@@ -43,6 +44,7 @@ export { parseYaml, parseYamlDocuments, type YamlPath, type YamlReadOptions } fr
 export { stringifyYaml } from './yaml/writer.ts';
 export type { MetRequirement } from './verify/judge.ts';
 export { parseVerificationConfig } from './verify/config/parse.ts';
+export { warnOfTrustRoot } from './verify/trust-watch.ts';
 export { createTurns } from './verify/turns.ts';
 export { DER, expectDer, objectIdentifierText, readDer, readDerChildren, type DerElement } from './der.ts';
 export { parseUrlPrefix, type ParsedUrlPrefix } from './verify/config/url-prefix.ts';

@@ -5,6 +5,9 @@ import { readFileBounded, type FileReader } from './file.ts';
 import { formatModuleLocation, type ModuleLocation } from './location.ts';
 import { refuseNoModule } from './module-bytes.ts';
 
+/** Larger than any policy anybody would load, small enough not to fill the machine. */
+export const MAX_MODULE_BYTES = 256 * 2 ** 20;
+
 /** A module in memory, with what it says about itself. */
 export interface LoadedModule {
   /** Canonical text of where it came from. */

@@ -1,14 +1,9 @@
+import { once } from '@portcullis/artifact';
 import type { CapabilityHandler } from './backend.ts';
 import type { CertificateOptions } from './crypto/certificate-handler.ts';
 import type { RegistryCapabilities, RegistryCapabilitiesOptions } from './registry-capabilities.ts';
 
 // Loaded when a policy first asks: most policies ask for none of it, and every start of a command line would wait for it.
-
-/** Starts the loading at the first call; everybody gets the same. */
-function once<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined;
-  return () => (loaded ??= load());
-}
 
 /** Makes the handler of `crypto/v1/is_certificate_trusted`. */
 export function createCertificateHandler(

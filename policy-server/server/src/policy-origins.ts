@@ -5,9 +5,11 @@ import {
   createRegistryClient,
   createTransport,
   loadModule,
+  MAX_MODULE_BYTES,
   PolicyStore,
   publicGoodTrustRoot,
   trustRootFromConfig,
+  warnOfTrustRoot,
   type ArtifactLog,
   type CredentialSource,
   type LoadedModule,
@@ -18,12 +20,8 @@ import {
   type TransportLimits,
   type TrustRootSource,
 } from '@portcullis/artifact';
-import { messageOf } from '@portcullis/protocol';
 import type { SupplyChainConfig } from './config/supply-chain.ts';
 import { PolicyFetch } from './policy-fetch.ts';
-
-/** A module larger than this is no policy anybody would load. */
-const MAX_MODULE_BYTES = 256 * 1024 * 1024;
 
 /** The world policies come from. One for the whole server: what is known about a registry is known to everyone. */
 export interface PolicyOrigins extends AsyncDisposable {
@@ -78,10 +76,7 @@ function openTrustRoot(
   if (trustConfigPath !== undefined) {
     const configured = trustRootFromConfig(trustConfigPath);
     // The file is here: whoever named one that cannot be used should read so at the start, not when a signature needs it.
-    configured.trustRoot().catch((error: unknown) => {
-      const message = 'Cannot create Sigstore trust root, verification relying on Rekor and Fulcio will fail';
-      log({ level: 'warn', target: 'policy_server::policy_origins', message, fields: { error: messageOf(error) } });
-    });
+    configured.trustRoot().catch(warnOfTrustRoot(log));
     return configured;
   }
   return publicGoodTrustRoot({ cacheFolder: trustCacheFolder, transport, log });

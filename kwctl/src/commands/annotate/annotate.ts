@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { systemErrorText, KUBEWARDEN_VERSION } from '@portcullis/artifact';
+import { MAX_MODULE_BYTES, systemErrorText, KUBEWARDEN_VERSION } from '@portcullis/artifact';
 import {
   messageOf,
   encodeUtf8,
@@ -23,7 +23,6 @@ import { scanCapabilities } from './capability-scan.ts';
 import { readMetadataFile, readMetadataText } from './metadata-file.ts';
 import { detectProtocolVersion } from './protocol-version.ts';
 
-const MAX_MODULE_BYTES = 256 * 2 ** 20;
 const KWCTL_ANNOTATION = 'io.kubewarden.kwctl';
 const USAGE_ANNOTATION = 'io.kubewarden.policy.usage';
 

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { inspectModule, PolicyStore, readFileBounded, type StoredPolicy } from '@portcullis/artifact';
+import { MAX_MODULE_BYTES, inspectModule, PolicyStore, readFileBounded, type StoredPolicy } from '@portcullis/artifact';
 import { messageOf } from '@portcullis/protocol';
 import type { CommandArguments } from '../../command-line/command.ts';
 import { storeFolder, type CommandContext } from '../../environment.ts';
 import { formatBytes } from '../../output/byte-size.ts';
-import { MAX_MODULE_BYTES } from '../../policy-location.ts';
 
 const HEADER = ['Policy', 'Mutating', 'Context aware', 'SHA-256', 'Size'];
 const SHOWN_DIGITS = 12;

@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises';
 import {
   ArtifactError,
   formatModuleLocation,
@@ -14,6 +13,7 @@ import { VERIFICATION_OPTIONS } from '../../options/verification-options.ts';
 import { downloadDisplay } from '../../output/download-display.ts';
 import { loadPolicy } from '../../policy-location.ts';
 import { modulesOf, type LoadedModules, type Plan, type PlannedModule } from './planned-policy.ts';
+import { exists } from '../../file.ts';
 
 /**
  * Reads every module once, before anything runs: from its file, or verified and brought to the store as the command line
@@ -53,16 +53,9 @@ async function asksForMore(
 ): Promise<boolean> {
   if (Array.from(planned.values()).some(({ location }) => location.scheme !== 'file')) return true;
   if ([...sourceOptions(), ...VERIFICATION_OPTIONS].some(({ id }) => options.has(id))) return true;
-  if (!(await isThere(configFolder(environment)))) return false;
+  if (!(await exists(configFolder(environment)))) return false;
   const { verificationConfigPath } = await import('../../options/verification.ts');
-  return isThere(verificationConfigPath(environment));
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  return exists(verificationConfigPath(environment));
 }
 
 async function loadFiles(planned: PlannedModules): Promise<Map<string, LoadedModule>> {

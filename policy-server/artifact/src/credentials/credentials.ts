@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** How one registry lets somebody in. */
 export type Credential =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
@@ -14,3 +16,12 @@ export interface CredentialSource {
 }
 
 export const ANONYMOUS: CredentialSource = { credentialFor: () => Promise.resolve(undefined) };
+
+/** Tells credentials apart, as parts of keys, without keeping them there. */
+export function credentialIdentity(credential: Credential | undefined): string {
+  if (credential === undefined) return 'anonymous';
+  const parts = credential.kind === 'basic' ? [credential.username, credential.password] : [credential.token];
+  return createHash('sha256')
+    .update(JSON.stringify([credential.kind, ...parts]))
+    .digest('hex');
+}

@@ -4,8 +4,8 @@ import { hostPlatform, manifestForPlatform } from '../registry/platform.ts';
 import type { Descriptor, ImageManifest, RegistryReader, RequestOptions } from '../registry/registry.ts';
 import type { Destination } from './destination.ts';
 import { Reception, tooLarge, type DownloadProgress } from './reception.ts';
+import { LAYER_MEDIA_TYPE } from '../policy-media-types.ts';
 
-const LAYER_MEDIA_TYPE = 'application/vnd.wasm.content.layer.v1+wasm';
 /** It is `{}`. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
 /** A connection that is cut is made again, as long as each brings a piece worth the trouble. */

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { ImageReference } from '@portcullis/protocol';
+import { hashFile } from '../file.ts';
 import type { FlightContext } from '../flights.ts';
 import type { RegistryReader } from '../registry/registry.ts';
 import type { Destination } from './destination.ts';
@@ -67,13 +65,8 @@ async function reuse(
 /** By the algorithm of a digest; `undefined` when there is no such file. */
 async function digestOfFile(path: string, like: string): Promise<string | undefined> {
   const algorithm = like.slice(0, like.indexOf(':'));
-  const hash = createHash(algorithm);
   try {
-    // O_NONBLOCK: a pipe in the place of the file must not hang.
-    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) return undefined;
-    for await (const piece of handle.createReadStream({ autoClose: false })) hash.update(piece);
-    return `${algorithm}:${hash.digest('hex')}`;
+    return `${algorithm}:${await hashFile(path, algorithm)}`;
   } catch {
     return undefined;
   }

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { encodeJson, jsonFrom, type PolicyMetadata } from '@portcullis/protocol';
+import { CONFIG_MEDIA_TYPE, LAYER_MEDIA_TYPE } from '../policy-media-types.ts';
 
 /** The manifest of a policy is an OCI image manifest. */
 export const MANIFEST_MEDIA_TYPE = 'application/vnd.oci.image.manifest.v1+json';
-const CONFIG_MEDIA_TYPE = 'application/vnd.wasm.config.v1+json';
-const LAYER_MEDIA_TYPE = 'application/vnd.wasm.content.layer.v1+wasm';
 
 /** A blob of a policy, before it is in a registry. */
 export interface PolicyBlob {

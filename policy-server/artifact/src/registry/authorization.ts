@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { messageOf } from '@portcullis/protocol';
-import type { Credential } from '../credentials/credentials.ts';
+import { credentialIdentity, type Credential } from '../credentials/credentials.ts';
 import { Flights } from '../flights.ts';
 import { parseChallenge, type Challenge } from './challenge.ts';
 import { isOwnHost, registryUrl } from './registry-url.ts';
@@ -141,7 +140,7 @@ export class RegistryAuthorization {
   ): Promise<Authorization> {
     const { repository, actions, signal } = request;
     const { realm, service, security } = demand;
-    const wanted = [repository.registry, repository.repository, actions, identityOf(credential)];
+    const wanted = [repository.registry, repository.repository, actions, credentialIdentity(credential)];
     const key = JSON.stringify([...wanted, realm, service ?? null, security]);
     const { nowMs } = this.#options;
     const known = this.#tokens.get(key);
@@ -224,10 +223,4 @@ function basic(credential: Credential | undefined): Authorization {
  */
 function mayHaveCredentials(registry: string, realm: URL, security: TransportSecurity): boolean {
   return security === 'verified' || realm.hostname === registryUrl(registry, '').hostname;
-}
-
-/** Tells credentials apart in a key without holding them there. */
-function identityOf(credential: Credential | undefined): string {
-  if (credential === undefined) return 'anonymous';
-  return createHash('sha256').update(JSON.stringify(credential)).digest('hex');
 }

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Extract, type Header } from 'tar-stream';
+import { MAX_MODULE_BYTES } from '../load.ts';
 
 /** Bounds of what an archive may hold: what it claims, and what comes out of it. */
 export interface ArchiveLimits {
@@ -12,7 +13,7 @@ export interface ArchiveLimits {
 
 export const DEFAULT_ARCHIVE_LIMITS: ArchiveLimits = {
   maxEntries: 10_000,
-  maxEntryBytes: 256 * 2 ** 20,
+  maxEntryBytes: MAX_MODULE_BYTES,
   maxTotalBytes: 16 * 2 ** 30,
 };
 

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { lstat, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ArtifactError } from '../errors.ts';
@@ -9,6 +7,7 @@ import { draftKey, isDraftName, isOrphan, mayContinue } from './draft-name.ts';
 import { Draft } from './draft.ts';
 import { pruneEmptyFolders } from './folders.ts';
 import { diskNames, locationAt, STORE_SCHEMES, storePathOf, type DiskNames } from './store-path.ts';
+import { hashFile } from '../file.ts';
 
 /** A policy on disk. */
 export interface StoredPolicy {
@@ -161,10 +160,8 @@ export class PolicyStore {
   }
 
   async #sha256(path: string): Promise<string | undefined> {
-    const hash = createHash('sha256');
     try {
-      for await (const chunk of createReadStream(path)) hash.update(chunk);
-      return hash.digest('hex');
+      return await hashFile(path, 'sha256');
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return undefined;
       throw this.#unusable(error);

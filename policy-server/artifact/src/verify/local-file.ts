@@ -1,15 +1,12 @@
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import type { ImageReference } from '@portcullis/protocol';
 import { ArtifactError } from '../errors.ts';
 import type { ArtifactLog } from '../log.ts';
 import { hostPlatform, manifestForPlatform } from '../registry/platform.ts';
 import type { ImageManifest, RegistryReader } from '../registry/registry.ts';
 import { systemErrorText } from '../system-error.ts';
+import { LAYER_MEDIA_TYPE } from '../policy-media-types.ts';
+import { hashFile } from '../file.ts';
 
-const WASM_LAYER = 'application/vnd.wasm.content.layer.v1+wasm';
 const SHA256 = 'sha256:';
 
 export interface LocalFile {
@@ -52,7 +49,7 @@ export async function checkLocalFile(file: LocalFile): Promise<CheckedFile> {
 /** Hexadecimal SHA-256 of the one module that the verified manifest has. */
 async function moduleDigest(file: LocalFile): Promise<string> {
   const { layers } = await signedManifest(file);
-  const [module, second] = layers.filter(({ mediaType }) => mediaType === WASM_LAYER);
+  const [module, second] = layers.filter(({ mediaType }) => mediaType === LAYER_MEDIA_TYPE);
   if (module === undefined || second !== undefined) {
     throw failed("Cannot verify local file integrity, the remote manifest doesn't have only one WASM layer");
   }
@@ -75,19 +72,14 @@ async function signedManifest({ client, reference, digest }: LocalFile): Promise
 }
 
 async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
   try {
-    // O_NONBLOCK: a pipe in the place of the file must not hang.
-    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) throw new Error('not a regular file');
-    await pipeline(handle.createReadStream({ autoClose: false }), hash);
+    return await hashFile(path, 'sha256');
   } catch (error) {
     throw failed(
       `Policy cannot be verified, local wasm file doesn't exist: ${path} – ${systemErrorText(error)}`,
       error,
     );
   }
-  return hash.digest('hex');
 }
 
 function failed(message: string, cause?: unknown): ArtifactError {

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import {
+  credentialIdentity,
   Flights,
   type BlobOptions,
   type BlobStream,
-  type Credential,
   type CredentialSource,
   type Descriptor,
   type Manifest,
@@ -175,7 +174,7 @@ export class RegistryCache implements RegistryReader, Disposable {
   async #key(operation: string, { registry, repository }: Repository, what: string): Promise<string> {
     const host = comparableRegistry(registry);
     const credential = await this.#options.credentials.credentialFor(registry);
-    return cacheKey(operation, host, repository, what, identityOf(credential));
+    return cacheKey(operation, host, repository, what, credentialIdentity(credential));
   }
 }
 
@@ -198,13 +197,4 @@ function sizeOfDescriptor({ annotations, artifactType = '', digest, mediaType }:
 
 function isEmpty(list: readonly Descriptor[]): boolean {
   return list.length === 0;
-}
-
-/** Tells credentials apart without keeping them. */
-function identityOf(credential: Credential | undefined): string {
-  if (credential === undefined) return '';
-  const parts = credential.kind === 'basic' ? [credential.username, credential.password] : [credential.token];
-  return createHash('sha256')
-    .update(JSON.stringify([credential.kind, ...parts]))
-    .digest('hex');
 }
